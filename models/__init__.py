@@ -1,0 +1,1 @@
+"""The arithmetic: head, audio and video models. No threads, clocks or devices; importing this imports no torch."""

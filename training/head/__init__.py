@@ -1,0 +1,1 @@
+"""Builds the open head from MakeHuman's CC0 data."""
