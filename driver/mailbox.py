@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Generic, Literal, TypeVar
 
 Item = TypeVar("Item")
@@ -24,16 +24,28 @@ class Mailbox(Generic[Item]):
     Closing is the stop signal: senders are refused at once, receivers drain what is left and then see `Closed`.
     """
 
-    def __init__(self, capacity: int, when_full: WhenFull = "drop_oldest") -> None:
+    def __init__(
+        self,
+        capacity: int,
+        when_full: WhenFull = "drop_oldest",
+        on_announce: Callable[[int], None] | None = None,
+    ) -> None:
         if capacity < 1:
             raise ValueError(f"capacity is {capacity}; it must be at least 1")
         self.capacity = capacity
         self.when_full: WhenFull = when_full
         self.dropped = 0
         self.received = 0
+        self._on_announce = on_announce
         self._items: deque[Item] = deque()
         self._changed = threading.Condition()
         self._closed = False
+
+    def announce(self, capture_ns: int) -> None:
+        """A file knows what comes next: the next item will carry `capture_ns`. Said before the item is put, it lets a
+        reader wait for exactly what belongs to an instant (see `driver.timeline`). Live sources cannot know, and do not."""
+        if self._on_announce is not None:
+            self._on_announce(capture_ns)
 
     def put(self, item: Item) -> bool:
         """Hand over `item`; False when the mailbox is closed (the sender should stop)."""

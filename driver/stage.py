@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from driver.mailbox import Mailbox
-from driver.metrics import Meter
 
 In = TypeVar("In", contravariant=True)
 Out = TypeVar("Out", covariant=True)
 Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 # Called with a name and what went wrong; the pipeline stops and `cli.py` prints it.
 Fail = Callable[[str, BaseException], None]
@@ -66,23 +63,3 @@ class Worker:
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
-
-
-class StageLoop(Generic[Item, Result]):
-    """The body of a worker: items from `inbox` through `stage` into `outbox`, timing each step."""
-
-    def __init__(self, inbox: Mailbox[Item], stage: Stage[Item, Result], outbox: Mailbox[Result], meter: Meter) -> None:
-        self._inbox, self._stage, self._outbox, self._meter = inbox, stage, outbox, meter
-
-    def __call__(self) -> None:
-        try:
-            for item in self._inbox:
-                began_ns = time.perf_counter_ns()
-                result: Any = self._stage.process(item)
-                self._meter.add_ns(time.perf_counter_ns() - began_ns)
-                if result is not None and not self._outbox.put(result):
-                    return
-        finally:
-            self._inbox.close()
-            self._outbox.close()
-            self._stage.close()

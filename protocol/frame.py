@@ -176,10 +176,10 @@ class FaceFrame:
         if not isinstance(head, str) or not 1 <= len(head.encode("utf-8", "replace")) <= 64 or not head.isprintable():
             raise ProtocolError(f"head is {head!r}; it must be a printable id of 1..64 bytes")
         for part in PARTS:
-            value: Any = getattr(self, part.name)
-            if value is None and part.is_optional:
+            given: Any = getattr(self, part.name)
+            if part.is_optional and given is None:
                 continue
-            array = checked(part.name, (value,) if part.is_scalar else value)
+            array = checked(part.name, [given] if part.is_scalar else given)
             object.__setattr__(self, part.name, float(array[0]) if part.is_scalar else array)
 
     def part(self, name: str) -> Floats | None:

@@ -1,0 +1,227 @@
+"""The command line. Reads options, builds one run and turns every failure into one sentence and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn, get_args
+
+from driver import __version__
+from driver.config import DEFAULT_OUTPUTS, Device, Settings, load_config
+from driver.errors import AvatarDriverError, UsageError
+from protocol.frame import ProtocolError
+
+_DESCRIPTION = "Webcam and microphone in; expression and jaw coefficients out, to Unity, Unreal, VRM apps and browsers."
+_EPILOG = """\
+commands:
+  avatar-driver doctor               check camera, microphone, models, ports; say what to do
+  avatar-driver head add FILE        drive a FLAME head of yours
+  avatar-driver replay FILE          send a recording again, with its own timing
+  avatar-driver export FILE --to npz turn a recording into a table
+  avatar-driver keys FILE            make a CURVE key pair for encrypted ZeroMQ
+  avatar-driver bench                measure this machine
+
+examples:
+  avatar-driver --demo               the embedded sample: see it work
+  avatar-driver --webcam --mic       the whole life
+  avatar-driver --webcam --mic --out vmc:// --out zmq://
+  avatar-driver --video talk.mp4 --record talk.adrec
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see `{self.prog} --help`")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0 done, 1 a run-time fault, 2 wrong usage."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if arguments and arguments[0] in _COMMANDS:
+            return _COMMANDS[arguments[0]](arguments[1:])
+        return _run(arguments)
+    except (AvatarDriverError, ProtocolError) as error:
+        print(f"avatar-driver: {error}", file=sys.stderr)
+        return getattr(error, "exit_code", 1)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a closed pipe is the reader's wish, no fault
+        return 0
+
+
+def run_parser() -> argparse.ArgumentParser:
+    """The options of the main command. Defaults live in `driver.config.Settings`; an option not given is None."""
+    parser = _Parser(
+        prog="avatar-driver",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--version", action="version", version=f"avatar-driver {__version__}")
+    # What goes in
+    add("--webcam", nargs="?", const="0", metavar="CAM", help="camera: index, name or URL (default: the first)")
+    add("--mic", nargs="?", const="", metavar="MIC", help="microphone: index or part of its name (default: the system's)")
+    add("--video", metavar="FILE", help="video file or picture; its sound is used too unless --audio says otherwise")
+    add("--audio", metavar="FILE", help="sound or video file; - = raw PCM on stdin; pcm://HOST:PORT; none")
+    add("--demo", action="store_true", default=None, help="the embedded sample, in real time")
+    add("--realtime", action="store_true", default=None, help="pace files by their own clock")
+    add("--duration", type=float, dest="duration_s", metavar="S", help="stop after S seconds")
+    # What comes out
+    add("--out", action="append", metavar="URL", help=f"a sink; may be repeated (default: {' '.join(DEFAULT_OUTPUTS)})")
+    add("--record", metavar="FILE", help="append every frame to FILE")
+    add("--force", action="store_true", help="overwrite the recording if it exists")
+    add("--rate", type=float, dest="rate_hz", metavar="HZ", help="frames a second (default: 60)")
+    # How
+    add("--config", metavar="FILE.toml", help="settings; options on the command line win")
+    add("--device", choices=get_args(Device), help="where networks run (default: auto)")
+    add("--head", metavar="ID", help="publish coefficients of this head (see `avatar-driver head list`)")
+    add("--face-model", metavar="FILE", help="face_landmarker.task, if it is not found by itself")
+    add("--list-devices", action="store_true", help="list cameras and microphones, and leave")
+    add("--quiet", action="store_true", help="no status line")
+    return parser
+
+
+def settings_from(options: argparse.Namespace) -> Settings:
+    """The configuration file's settings with the command line's on top; checks that the inputs make sense together."""
+    settings = Settings()
+    if options.config is not None:
+        settings = load_config(Path(options.config), settings)
+    given: dict[str, Any] = {
+        name: value for name, value in vars(options).items() if value is not None and hasattr(settings, name)
+    }
+    if "out" in given:
+        given["out"] = tuple(given["out"])
+    settings = replace(settings, **given)
+    pictures = [name for name in ("webcam", "video", "demo") if getattr(settings, name) not in (None, False)]
+    sounds = [name for name in ("mic", "audio", "demo") if getattr(settings, name) not in (None, False)]
+    if not pictures and not sounds:
+        raise UsageError("nothing to do: give --webcam and/or --mic, a file with --video or --audio, or --demo")
+    for inputs in (pictures, sounds):
+        if len(inputs) > 1:
+            raise UsageError(f"--{inputs[0]} and --{inputs[1]} exclude each other; give one of them")
+    return settings
+
+
+def _run(arguments: list[str]) -> int:
+    options = run_parser().parse_args(arguments)
+    if options.list_devices:
+        from driver.capture.devices import print_devices
+
+        print_devices()
+        return 0
+    settings = settings_from(options)
+    from driver.assemble import assemble
+    from driver.status import StatusLine
+
+    with StatusLine(is_quiet=options.quiet) as status:
+        run = assemble(settings, notify=status.notice, overwrite=options.force)
+        status.watch(run)
+        # Ctrl-C, or a service manager's polite request, is how a live run ends: not an error.
+        signal.signal(signal.SIGTERM, lambda *_: run.pipeline.stop())
+        try:
+            run.pipeline.run()
+        except KeyboardInterrupt:
+            pass
+    print(status.summary())
+    return 0
+
+
+def _doctor(arguments: list[str]) -> int:
+    parser = _Parser(prog="avatar-driver doctor", description="Check what a run needs; each line is ok or the remedy.")
+    parser.add_argument("--config", metavar="FILE.toml")
+    options = parser.parse_args(arguments)
+    from driver.doctor import diagnose
+
+    settings = Settings() if options.config is None else load_config(Path(options.config), Settings())
+    return diagnose(settings)
+
+
+def _head(arguments: list[str]) -> int:
+    parser = _Parser(prog="avatar-driver head", description="Heads whose coefficients can be published.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    add = commands.add_parser("add", help="register a FLAME file (.pkl or .npz) and solve its motion map")
+    add.add_argument("file", metavar="FILE")
+    add.add_argument("--name", metavar="ID", help="id that the frames will carry (default: from the file's name)")
+    commands.add_parser("list", help="what --head accepts")
+    options = parser.parse_args(arguments)
+    from driver import heads
+
+    if options.command == "list":
+        heads.print_heads()
+    else:
+        heads.add_and_print(Path(options.file), options.name)
+    return 0
+
+
+def _replay(arguments: list[str]) -> int:
+    parser = _Parser(prog="avatar-driver replay", description="Send a recording again, with its own timing.")
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("--out", action="append", metavar="URL", help=f"default: {' '.join(DEFAULT_OUTPUTS)}")
+    parser.add_argument("--speed", type=float, default=1.0, help="2 = twice as fast")
+    parser.add_argument("--loop", action="store_true", help="start again at the end")
+    options = parser.parse_args(arguments)
+    from driver.replay import replay
+
+    sent = replay(Path(options.file), tuple(options.out or DEFAULT_OUTPUTS), options.speed, options.loop, _notice)
+    print(f"sent {sent} frames")
+    return 0
+
+
+def _export(arguments: list[str]) -> int:
+    parser = _Parser(prog="avatar-driver export", description="Turn a recording into a table, one row a frame.")
+    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("--to", choices=("npz", "csv"), required=True)
+    parser.add_argument("--output", metavar="FILE", help="default: beside the recording")
+    options = parser.parse_args(arguments)
+    from driver.export import export
+
+    source = Path(options.file)
+    target = Path(options.output) if options.output else source.with_suffix(f".{options.to}")
+    print(f"{export(source, target, options.to, _notice)} frames to {target}")
+    return 0
+
+
+def _keys(arguments: list[str]) -> int:
+    parser = _Parser(prog="avatar-driver keys", description="Make a CURVE key pair for encrypted ZeroMQ.")
+    parser.add_argument("file", metavar="FILE", help="the secret key goes here (0600), the public one to FILE.pub")
+    options = parser.parse_args(arguments)
+    from driver.sinks.curve import make_keys
+
+    print(f"public key for the clients: {make_keys(Path(options.file))}")
+    return 0
+
+
+def _bench(arguments: list[str]) -> int:
+    parser = _Parser(prog="avatar-driver bench", description="Replay a file through the live path and time each stage.")
+    parser.add_argument("--video", metavar="FILE", help="default: the embedded sample")
+    parser.add_argument("--duration", type=float, default=10.0, metavar="S")
+    options = parser.parse_args(arguments)
+    from driver.bench import bench
+
+    bench(options.video, options.duration)
+    return 0
+
+
+def _notice(sentence: str) -> None:
+    print(f"avatar-driver: {sentence}", file=sys.stderr)
+
+
+_COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "doctor": _doctor,
+    "head": _head,
+    "replay": _replay,
+    "export": _export,
+    "keys": _keys,
+    "bench": _bench,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""Everything a user can set, each default once. The same names serve the command line and the TOML file.
+
+out = ["zmq://", "vmc://"]
+rate_hz = 60
+[smooth]
+strength = 0.5
+[smooth.head_rotation]
+min_cutoff_hz = 1.0
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from driver.errors import UsageError
+from driver.framing import FrameSettings
+from driver.fuse import FuseSettings
+from driver.smooth import SmoothSettings
+from protocol.frame import OPEN_HEAD_ID
+
+Device = Literal["auto", "cpu", "cuda"]
+DEFAULT_OUTPUTS = ("zmq://127.0.0.1:5571", "osc://127.0.0.1:9010")
+
+
+@dataclass(frozen=True)
+class CameraSettings:
+    """What is asked of the camera; what it really does is reported."""
+
+    width: int = 640
+    height: int = 480
+    rate_hz: float = 30.0
+    horizontal_fov_deg: float = 60.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One run of the driver.
+
+    webcam, mic      index, name or URL; None = not used
+    video, audio     a media file; audio also "-" (raw PCM on stdin), "pcm://HOST:PORT?rate=..." or "none"
+    demo             the embedded sample instead of any other input
+    realtime         pace files by their own clock instead of as fast as possible
+    out              one URL a sink
+    record           append every frame to this file
+    head             id of the head whose coefficients are published (`avatar-driver head add`)
+    face_model       MediaPipe's face_landmarker.task, if not found by itself
+    duration_s       stop after so many seconds
+    """
+
+    webcam: str | None = None
+    mic: str | None = None
+    video: str | None = None
+    audio: str | None = None
+    demo: bool = False
+    realtime: bool = False
+    out: tuple[str, ...] = DEFAULT_OUTPUTS
+    record: str | None = None
+    rate_hz: float = 60.0
+    device: Device = "auto"
+    head: str = OPEN_HEAD_ID
+    face_model: str | None = None
+    duration_s: float | None = None
+    camera: CameraSettings = field(default_factory=CameraSettings)
+    fuse: FuseSettings = field(default_factory=FuseSettings)
+    smooth: SmoothSettings = field(default_factory=SmoothSettings)
+    frame: FrameSettings = field(default_factory=FrameSettings)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.rate_hz <= 1000:
+            raise UsageError(
+                f"rate_hz is {self.rate_hz:g}; it must be 1..1000 frames per second, 60 suits most avatars"
+            )
+        for name, value in (("duration_s", self.duration_s), ("camera.rate_hz", self.camera.rate_hz)):
+            if value is not None and not value > 0:
+                raise UsageError(f"{name} is {value:g}; it must be more than 0")
+        if not 20 <= self.camera.horizontal_fov_deg <= 140:
+            raise UsageError(
+                f"camera.horizontal_fov_deg is {self.camera.horizontal_fov_deg:g}; it must be 20..140 degrees, "
+                "most webcams have 55..80"
+            )
+
+
+def load_config(path: Path, settings: Settings) -> Settings:
+    """`settings` with what the TOML file at `path` says. Unknown keys and wrong types are a `UsageError`."""
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read the configuration {path}: {error.strerror}; check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}") from error
+    return _merged(settings, table, str(path), "")
+
+
+Section = TypeVar("Section")
+
+
+def _merged(section: Section, table: dict[str, Any], path: str, prefix: str) -> Section:
+    hints = get_type_hints(type(section))
+    changes: dict[str, Any] = {}
+    for key, value in table.items():
+        name = f"{prefix}{key}"
+        if key not in hints:
+            close = difflib.get_close_matches(key, hints, 1)
+            remedy = f"did you mean {prefix}{close[0]}?" if close else f"known keys: {', '.join(sorted(hints))}"
+            raise UsageError(f"{path}: unknown key {name}; {remedy}")
+        now = getattr(section, key)
+        if dataclasses.is_dataclass(now):
+            if not isinstance(value, dict):
+                raise UsageError(f"{path}: {name} is {value!r}; it must be a table, [{name}]")
+            changes[key] = _merged(now, typing.cast(dict[str, Any], value), path, f"{name}.")
+        else:
+            changes[key] = _coerced(value, hints[key], f"{path}: {name}")
+    return dataclasses.replace(typing.cast(Any, section), **changes)
+
+
+def _coerced(value: Any, hint: Any, name: str) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        return _coerced(value, next(one for one in arguments if one is not type(None)), name)
+    if origin is Literal:
+        if value in arguments:
+            return value
+        raise UsageError(f"{name} is {value!r}; it must be one of {', '.join(map(repr, arguments))}")
+    if origin is tuple and isinstance(value, list):
+        return tuple(_coerced(one, arguments[0], name) for one in typing.cast(list[Any], value))
+    if hint is float and type(value) in (int, float):
+        return float(value)
+    if origin is None and type(value) is hint:
+        return value
+    expected = "a list" if origin is tuple else hint.__name__
+    raise UsageError(f"{name} is {value!r}; it must be {expected}")

@@ -1,0 +1,54 @@
+"""The TOML file: every key known, every type checked, each mistake one sentence with its remedy."""
+
+from pathlib import Path
+
+import pytest
+
+from driver.config import Settings, load_config
+from driver.errors import UsageError
+
+
+def loaded(tmp_path: Path, text: str) -> Settings:
+    path = tmp_path / "settings.toml"
+    path.write_text(text, "utf-8")
+    return load_config(path, Settings())
+
+
+def test_values_and_nested_tables_replace_the_defaults(tmp_path: Path) -> None:
+    settings = loaded(
+        tmp_path,
+        'webcam = "1"\nrate_hz = 30\nout = ["zmq://", "udp://"]\n'
+        "[smooth]\nstrength = 0.5\n[smooth.head_rotation]\nbeta = 3\n[fuse]\nis_alive = false\n",
+    )
+    assert (settings.webcam, settings.rate_hz, settings.out) == ("1", 30.0, ("zmq://", "udp://"))
+    assert (settings.smooth.strength, settings.smooth.head_rotation.beta) == (0.5, 3.0)
+    assert settings.smooth.head_rotation.min_cutoff_hz == Settings().smooth.head_rotation.min_cutoff_hz
+    assert not settings.fuse.is_alive
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("ratehz = 60", "unknown key ratehz; did you mean rate_hz?"),
+        ("zzz = 1", "unknown key zzz; known keys: audio, "),
+        ("[smooth]\nfoo = 1", "unknown key smooth.foo"),
+        ('rate_hz = "60"', "rate_hz is '60'; it must be float"),
+        ("demo = 1", "demo is 1; it must be bool"),
+        ('out = "zmq://"', "out is 'zmq://'; it must be a list"),
+        ('device = "gpu"', "device is 'gpu'; it must be one of 'auto', 'cpu', 'cuda'"),
+        ("smooth = 3", "smooth is 3; it must be a table"),
+        ("rate_hz = 0", "rate_hz is 0; it must be 1..1000"),
+        ("rate_hz = nan", "rate_hz is nan; it must be 1..1000"),
+        ("[camera]\nhorizontal_fov_deg = 5", "camera.horizontal_fov_deg is 5"),
+        ("= 3", "not valid TOML"),
+    ],
+)
+def test_mistakes_are_one_sentence(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        loaded(tmp_path, text)
+    assert says in str(caught.value)
+
+
+def test_a_missing_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="check the path"):
+        load_config(tmp_path / "nowhere.toml", Settings())
