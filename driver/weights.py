@@ -1,0 +1,61 @@
+"""Finds model files and proves that they are whole: those that ship with the package, and those a user names."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from pathlib import Path
+
+from driver.errors import ModelError
+
+SUMS_NAME = "SHA256SUMS"
+
+
+def find_weights(name: str, override: Path | None = None, folder: Path | None = None) -> Path:
+    """The file to load for the model file `name` ("envelope.onnx").
+
+    override   a user's own file, taken as it is; ModelError when it does not exist
+    folder     where packaged files are, with their SHA256SUMS; default: the installed package's models/weights
+    Raises ModelError when the packaged file is missing, unlisted or damaged.
+    """
+    if override is not None:
+        if not override.is_file():
+            raise ModelError(f"the model file {override} does not exist; give the path of an .onnx file")
+        return override
+    folder = packaged_weights() if folder is None else folder
+    path = folder / name
+    expected = _listed_hashes(folder).get(name)
+    if expected is None:
+        raise ModelError(
+            f"{name} is not listed in {folder / SUMS_NAME}; reinstall avatar-driver, or name a file yourself"
+        )
+    if not path.is_file():
+        raise ModelError(f"the packaged model {path} is missing; reinstall avatar-driver")
+    actual = hashlib.sha256(path.read_bytes()).hexdigest()
+    if actual != expected:
+        raise ModelError(
+            f"the packaged model {path} is damaged: its SHA-256 is {actual[:12]}…, "
+            f"it must be {expected[:12]}…; reinstall avatar-driver"
+        )
+    return path
+
+
+def packaged_weights() -> Path:
+    """The folder of the weights that are installed with the package."""
+    # By name and not by import: the driver may import nothing of models but the head.
+    with resources.as_file(resources.files("models") / "weights") as folder:
+        return folder
+
+
+def _listed_hashes(folder: Path) -> dict[str, str]:
+    """name -> SHA-256 of every line of SHA256SUMS, the format of `sha256sum`."""
+    sums = folder / SUMS_NAME
+    if not sums.is_file():
+        raise ModelError(f"{sums} is missing; reinstall avatar-driver")
+    hashes: dict[str, str] = {}
+    for line in sums.read_text(encoding="utf-8").splitlines():
+        digest, separator, name = line.partition("  ")
+        if not separator:
+            raise ModelError(f"{sums} has the line {line!r}; each must be a SHA-256, two blanks and a file name")
+        hashes[name] = digest
+    return hashes
