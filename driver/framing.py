@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from driver.fuse import Fused
-from driver.heads import MotionMap
 from driver.motion_vector import HIGHEST, LOWEST, parts
 from models.head.arkit import ArkitMap
+from models.head.retarget import MotionMap
 from protocol.frame import ARKIT_SHAPES, PART_BY_NAME, FaceFrame, Floats
 
 

@@ -193,6 +193,7 @@ class Fuser:
         vector[LAYOUT["eyelids"]] += (1.0 - seen_eyes) * idle.eyelids
         vector[LAYOUT["gaze"]] += (1.0 - seen_eyes) * idle.gaze
         vector[LAYOUT["head_rotation"]] += (1.0 - seen_head) * idle.head_rotation
+        vector[LAYOUT["head_translation"]] += (1.0 - seen_head) * idle.head_translation
 
     def _fused(self, vector: Floats, sample_ns: int, confidence: Floats) -> Fused:
         video = self._video.newest if self._video.is_awake(sample_ns) else None

@@ -40,13 +40,15 @@ class Branch:
     stages: Sequence[tuple[str, Stage[Any, Any]]]
     capacity: int
     is_live: bool
+    lookahead_ns: int = 0
     timeline: Timeline = field(default_factory=Timeline)
     rate: RateMeter = field(default_factory=RateMeter)
     inbox: Mailbox[Any] = field(init=False)
     meters: dict[str, Meter] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.inbox = Mailbox(self.capacity, on_announce=self.timeline.announce)
+        # An encoder with look-ahead tells of the past: an item's motion is that much older than the item.
+        self.inbox = Mailbox(self.capacity, on_announce=lambda at_ns: self.timeline.announce(at_ns - self.lookahead_ns))
         self.meters = {name: Meter(name) for name, _ in self.stages}
 
     def run(self) -> None:

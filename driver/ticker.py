@@ -16,12 +16,13 @@ _LATE_NS = 250_000_000  # after a stall (suspend, a stopped process) catch up to
 class Ticker:
     """Iterate to get the instants [ns]; `stop` ends the iteration at once, from any thread."""
 
-    def __init__(self, start_ns: int, rate_hz: float, is_paced: bool) -> None:
+    def __init__(self, start_ns: int, rate_hz: float, is_paced: bool, duration_s: float | None = None) -> None:
         self.skipped = 0
         self.is_paced = is_paced
         self.period_ns = round(1e9 / rate_hz)
         self._start_ns = start_ns
         self._rate_hz = rate_hz
+        self._duration_s = duration_s
         self._stopped = threading.Event()
 
     def stop(self) -> None:
@@ -34,7 +35,7 @@ class Ticker:
 
     def __iter__(self) -> Iterator[int]:
         index = 0
-        while not self._stopped.is_set():
+        while not self._stopped.is_set() and (self._duration_s is None or index < self._duration_s * self._rate_hz):
             # From the index, not by adding periods, so that rounding cannot drift.
             tick_ns = self._start_ns + round(index * 1e9 / self._rate_hz)
             if self.is_paced:
