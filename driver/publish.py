@@ -1,0 +1,103 @@
+"""The last step: every frame to every output, encoded once, and no output able to disturb another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from driver.errors import SinkError
+from driver.sinks.datagram import DatagramSink, Pack
+from driver.sinks.packs import udp_pack
+from driver.sinks.sink import Notice, Sink, SinkContext
+from driver.sinks.url import SinkUrl, parse_sink_url
+from driver.sinks.zeromq import ZeroMqSink
+from protocol.frame import FaceFrame
+from protocol.msgpack_codec import encode
+
+
+class Publisher:
+    """Sends frames to `sinks`, which it owns from now on.
+
+    A sink that fails is counted, said once for each cause through `notice`, and tried again with the next frame.
+    """
+
+    def __init__(self, sinks: Sequence[Sink], notice: Notice) -> None:
+        self._sinks = tuple(sinks)
+        self._notice = notice
+        self._said: set[str] = set()
+        self.sent = 0
+        self.failures: dict[str, int] = {}
+
+    def process(self, frame: FaceFrame) -> None:
+        """Encode `frame` and send it."""
+        self.send(frame, encode(frame))
+
+    def send(self, frame: FaceFrame, packet: bytes) -> None:
+        """Send `frame`, whose msgpack bytes are `packet` already (a recording's, for example)."""
+        for sink in self._sinks:
+            try:
+                sink.send(frame, packet)
+            except SinkError as error:
+                self.failures[sink.name] = self.failures.get(sink.name, 0) + 1
+                if str(error) not in self._said:
+                    self._said.add(str(error))
+                    self._notice(str(error))
+        self.sent += 1
+
+    def clients(self) -> int | None:
+        """All clients of the sinks that can count them; None when none can."""
+        counts = [count for count in (sink.clients() for sink in self._sinks) if count is not None]
+        return sum(counts) if counts else None
+
+    def close(self) -> None:
+        """Close every sink."""
+        with ExitStack() as closing:
+            for sink in self._sinks:
+                closing.callback(sink.close)
+
+
+def open_sinks(urls: Sequence[str], context: SinkContext) -> list[Sink]:
+    """Open all outputs, or none: what was opened is closed again when one fails."""
+    with ExitStack() as opened:
+        sinks: list[Sink] = []
+        for url in urls:
+            sinks.append(open_sink(url, context))
+            opened.callback(sinks[-1].close)
+        opened.pop_all()
+        return sinks
+
+
+def open_sink(url: str, context: SinkContext) -> Sink:
+    """Open one output; UsageError when the URL is wrong, SinkError when this machine cannot open it.
+
+    zmq://HOST:PORT       listens for ZeroMQ subscribers (5571); server_secret_file=FILE encrypts
+    udp://HOST:PORT       the same packets as datagrams (5572)
+    osc://HOST:PORT       OSC (9010); per_shape=1 adds one address for each ARKit shape
+    vmc://HOST:PORT       VMC (39540, performer 39539); mode=assistant|performer, names=vrm0|vrm1, shapes=pascal|camel
+    livelink://HOST:PORT  Live Link Face (11111); subject=NAME, scale=radians|half_turns
+    """
+    parsed = parse_sink_url(url, tuple(_OPENERS), may_choose_port=("zmq",))
+    return _OPENERS[parsed.scheme](parsed, context)
+
+
+def _open_zmq(url: SinkUrl, context: SinkContext) -> Sink:
+    server_secret_file = url.options.path("server_secret_file")
+    url.options.refuse_unknown()
+    port = 5571 if url.port is None else url.port
+    return ZeroMqSink(url.name(port), url.host, port, context, server_secret_file)
+
+
+def _open_udp(url: SinkUrl, context: SinkContext) -> Sink:
+    url.options.refuse_unknown()
+    return _datagrams(url, 5572, udp_pack(context))
+
+
+def _datagrams(url: SinkUrl, default_port: int, pack: Pack) -> Sink:
+    port = default_port if url.port is None else url.port
+    return DatagramSink(url.name(port), url.host, port, pack)
+
+
+_OPENERS: dict[str, Callable[[SinkUrl, SinkContext], Sink]] = {
+    "zmq": _open_zmq,
+    "udp": _open_udp,
+}
