@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from typing import get_args
 
-from driver.errors import SinkError
-from driver.sinks.datagram import DatagramSink, Pack
-from driver.sinks.packs import udp_pack
+from driver.errors import SinkError, UsageError
+from driver.sinks.datagram import DatagramSink, Pack, udp_pack
 from driver.sinks.sink import Notice, Sink, SinkContext
 from driver.sinks.url import SinkUrl, parse_sink_url
 from driver.sinks.zeromq import ZeroMqSink
-from protocol.frame import FaceFrame
+from protocol import livelink, osc_face, vmc
+from protocol.frame import FaceFrame, ProtocolError
 from protocol.msgpack_codec import encode
 
 
@@ -73,7 +74,8 @@ def open_sink(url: str, context: SinkContext) -> Sink:
     zmq://HOST:PORT       listens for ZeroMQ subscribers (5571); server_secret_file=FILE encrypts
     udp://HOST:PORT       the same packets as datagrams (5572)
     osc://HOST:PORT       OSC (9010); per_shape=1 adds one address for each ARKit shape
-    vmc://HOST:PORT       VMC (39540, performer 39539); mode=assistant|performer, names=vrm0|vrm1, shapes=pascal|camel
+    vmc://HOST:PORT       VMC (39540, performer 39539); mode=assistant|performer, presets=vrm0|vrm1|none,
+                          shapes=pascal|camel
     livelink://HOST:PORT  Live Link Face (11111); subject=NAME, scale=radians|half_turns
     """
     parsed = parse_sink_url(url, tuple(_OPENERS), may_choose_port=("zmq",))
@@ -92,6 +94,36 @@ def _open_udp(url: SinkUrl, context: SinkContext) -> Sink:
     return _datagrams(url, 5572, udp_pack(context))
 
 
+def _open_osc(url: SinkUrl, context: SinkContext) -> Sink:
+    per_shape = url.options.flag("per_shape")
+    url.options.refuse_unknown()
+    return _datagrams(url, osc_face.DEFAULT_PORT, lambda frame, packet: osc_face.encode(frame, per_shape=per_shape))
+
+
+def _open_vmc(url: SinkUrl, context: SinkContext) -> Sink:
+    options = vmc.VmcOptions(
+        mode=url.options.choice("mode", get_args(vmc.Mode)),
+        presets=url.options.choice("presets", get_args(vmc.Presets)),
+        shapes=url.options.choice("shapes", get_args(vmc.ShapeNames)),
+    )
+    url.options.refuse_unknown()
+    default_port = vmc.PERFORMER_PORT if options.mode == "performer" else vmc.ASSISTANT_PORT
+    return _datagrams(url, default_port, lambda frame, packet: vmc.encode(frame, options))
+
+
+def _open_livelink(url: SinkUrl, context: SinkContext) -> Sink:
+    try:
+        options = livelink.LiveLinkOptions(
+            subject=url.options.text("subject", livelink.DEFAULTS.subject),
+            scale=url.options.choice("scale", get_args(livelink.Scale)),
+            rate_hz=max(1, round(context.hello.rate_hz)),
+        )
+    except ProtocolError as error:
+        raise UsageError(f"{url.text} cannot be opened: {error}") from error
+    url.options.refuse_unknown()
+    return _datagrams(url, livelink.DEFAULT_PORT, lambda frame, packet: [livelink.encode(frame, options)])
+
+
 def _datagrams(url: SinkUrl, default_port: int, pack: Pack) -> Sink:
     port = default_port if url.port is None else url.port
     return DatagramSink(url.name(port), url.host, port, pack)
@@ -100,4 +132,7 @@ def _datagrams(url: SinkUrl, default_port: int, pack: Pack) -> Sink:
 _OPENERS: dict[str, Callable[[SinkUrl, SinkContext], Sink]] = {
     "zmq": _open_zmq,
     "udp": _open_udp,
+    "osc": _open_osc,
+    "vmc": _open_vmc,
+    "livelink": _open_livelink,
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from driver.errors import MediaError, SinkError, UsageError
 from driver.mailbox import Mailbox, WhenFull
-from driver.sinks.sink import Notice
+from driver.sinks.sink import Notice, SinkContext
 from driver.stage import Worker
 from protocol.frame import FaceFrame, ProtocolError
 from protocol.msgpack_codec import Hello, decode, encode_hello
@@ -36,21 +36,20 @@ class Recorder:
     def __init__(
         self,
         path: Path,
-        hello: Hello,
-        notice: Notice,
+        context: SinkContext,
         *,
         overwrite: bool = False,
         when_full: WhenFull = "drop_oldest",
     ) -> None:
         self._path = path
-        self._notice = notice
+        self._notice = context.notice
         self._failure: BaseException | None = None
         self._has_said_drops = False
         self._waiting: Mailbox[bytes] = Mailbox(_WAITING_FRAMES, when_full)
         self._file = _created(path, overwrite)
         self._worker = Worker("recorder", self._write_all, self._fail)
         try:
-            _write(self._file, encode_header(time.time_ns()) + encode_record(encode_hello(hello)))
+            _write(self._file, encode_header(time.time_ns()) + encode_record(encode_hello(context.hello)))
         except OSError as error:
             self._file.close()
             raise self._said(error) from error

@@ -7,7 +7,9 @@ import socket
 from collections.abc import Callable, Sequence
 
 from driver.errors import SinkError
+from driver.sinks.sink import HelloTimer, SinkContext
 from protocol.frame import FaceFrame
+from protocol.msgpack_codec import encode_hello
 
 # A frame and its msgpack bytes -> the datagrams to send, in order.
 Pack = Callable[[FaceFrame, bytes], Sequence[bytes]]
@@ -88,3 +90,14 @@ def _connected(name: str, host: str, port: int) -> socket.socket:
         sender.close()
         raise SinkError(f"{name} cannot be opened: {error.strerror or error}; check the address") from error
     return sender
+
+
+def udp_pack(context: SinkContext) -> Pack:
+    """The frame's own packet, after the hello once a second."""
+    hello = encode_hello(context.hello)
+    timer = HelloTimer(context.clock_ns)
+
+    def pack(frame: FaceFrame, packet: bytes) -> list[bytes]:
+        return [hello, packet] if timer.is_due() else [packet]
+
+    return pack

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from driver.errors import UsageError
+
+Choice = TypeVar("Choice", bound=str)
 
 DEFAULT_HOST = "127.0.0.1"
 
@@ -42,13 +45,14 @@ class Options:
         """0 or 1; 0 when it is not given."""
         return self.choice(name, ("0", "1")) == "1"
 
-    def choice(self, name: str, allowed: Sequence[str]) -> str:
+    def choice(self, name: str, allowed: Sequence[Choice]) -> Choice:
         """One of `allowed`, the first of which is the default."""
         self._known[name] = "|".join(allowed)
         value = self._values.get(name, allowed[0])
-        if value not in allowed:
-            raise UsageError(f"{self._url} asks for {name}={value}; {name} is one of {', '.join(allowed)}")
-        return value
+        for one in allowed:
+            if one == value:
+                return one
+        raise UsageError(f"{self._url} asks for {name}={value}; {name} is one of {', '.join(allowed)}")
 
     def refuse_unknown(self) -> None:
         """UsageError when the URL holds an option that no getter has named."""
