@@ -38,12 +38,12 @@ class ChannelMixer:
         weights = self._choose(hop)
         before = weights if self._weights is None else self._weights
         if weights is None or before is None:
-            return hop.mean(axis=1)
+            return hop @ np.full(channels, 1 / channels, np.float32)
         self._weights = weights
         if np.array_equal(before, weights):
             return hop @ weights
-        fade = np.linspace(0, 1, len(hop), dtype=np.float32)
-        return (1 - fade) * (hop @ before) + fade * (hop @ weights)
+        fade = np.linspace(0, 1, len(hop)).astype(np.float32)
+        return hop @ before + fade * (hop @ (weights - before))
 
     def _choose(self, hop: NDArray[np.float32]) -> Floats | None:
         """The weight of each channel, float32 [channels] with sum 1; None as long as there was only silence."""

@@ -32,7 +32,7 @@ class Chunker:
     def push(self, block: NDArray[np.float32], end_ns: int) -> list[AudioChunk]:
         """The hops that `block` completes.
 
-        block    float32 [n, channels] in -1..1; what is not finite becomes 0, since it would never leave an encoder's state
+        block    float32 [n, channels] in -1..1; what is not finite becomes 0: it would never leave an encoder's state
         end_ns   sensor time of the end of the block; the hops' times are counted back from it
         """
         if not np.isfinite(block).all():

@@ -64,7 +64,8 @@ class Resampler:
         self._filters, self._up, self._down = _polyphase(rate_hz)
         taps = self._filters.shape[1]
         self._half = taps // 2
-        # The input that is still needed, [channels, n], from position _held_from on. Before the stream there was silence.
+        self._window = np.arange(taps, dtype=np.int64)
+        # The input still needed, [channels, n], from position _held_from on. Before the stream there was silence.
         self._held: Floats = np.zeros((channels, self._half - 1), np.float32)
         self._held_from = 1 - self._half
         self._produced = 0
@@ -88,7 +89,8 @@ class Resampler:
         positions = np.arange(self._produced, self._produced + count, dtype=np.int64) * self._down
         centres, phases = positions // self._up, positions % self._up
         starts = centres - (self._half - 1) - self._held_from
-        windows, filters = starts[:, None] + np.arange(2 * self._half), self._filters[phases]
+        windows: NDArray[np.int64] = starts[:, None] + self._window
+        filters = self._filters[phases]
         output = np.stack([np.einsum("kt,kt->k", channel[windows], filters) for channel in self._held], axis=1)
 
         self._produced += count
