@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from driver.errors import MediaError, UsageError
@@ -46,6 +46,7 @@ def send_recording(
     loop: bool,
     notice: Notice,
     stop: threading.Event | None = None,
+    clock_ns: Callable[[], int] = time.perf_counter_ns,
 ) -> int:
     """Send every frame when it is due, counted from the first, so that errors of single waits do not add up.
 
@@ -54,7 +55,7 @@ def send_recording(
     if not 0.01 <= speed <= 100:
         raise UsageError(f"the speed is {speed:g}; it must be in 0.01..100, where 1 is the recording's own")
     stop = stop or threading.Event()
-    start_ns = time.perf_counter_ns()
+    start_ns = clock_ns()
     sent = 0
     while True:
         frames = 0
@@ -66,7 +67,8 @@ def send_recording(
                 first_ns = item.publish_ns
             previous_due_ns = due_ns
             due_ns = start_ns + round((item.publish_ns - first_ns) / speed)
-            if _stopped_before(due_ns, stop):
+            wait_ns = due_ns - clock_ns()
+            if stop.wait(wait_ns / 1e9) if wait_ns > 0 else stop.is_set():
                 return sent + frames
             publisher.send(item, packet)
             frames += 1
@@ -77,8 +79,3 @@ def send_recording(
             return sent
         # The first frame follows the last one as that one followed its predecessor; a lone frame must not spin.
         start_ns = due_ns + max(due_ns - previous_due_ns, _SHORTEST_PERIOD_NS)
-
-
-def _stopped_before(due_ns: int, stop: threading.Event) -> bool:
-    wait_ns = due_ns - time.perf_counter_ns()
-    return stop.wait(wait_ns / 1e9) if wait_ns > 0 else stop.is_set()

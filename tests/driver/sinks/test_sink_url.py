@@ -1,0 +1,59 @@
+"""What `--out` accepts, and the sentence for everything that it refuses."""
+
+import pytest
+from support.stream import sink_context
+
+from driver.errors import UsageError
+from driver.publish import open_sink
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("udp://", "udp://127.0.0.1:5572"),
+        ("udp://127.0.0.1", "udp://127.0.0.1:5572"),
+        ("udp://:6000", "udp://127.0.0.1:6000"),
+        ("udp://127.0.0.2:6000/", "udp://127.0.0.2:6000"),
+        ("osc://", "osc://127.0.0.1:9010"),
+        ("osc://127.0.0.1:9000?per_shape=1", "osc://127.0.0.1:9000"),
+        ("vmc://", "vmc://127.0.0.1:39540"),
+        ("vmc://?mode=performer", "vmc://127.0.0.1:39539"),
+        ("vmc://:7000?mode=performer&presets=vrm1&shapes=camel", "vmc://127.0.0.1:7000"),
+        ("livelink://", "livelink://127.0.0.1:11111"),
+        ("livelink://?subject=Face%20A&scale=half_turns", "livelink://127.0.0.1:11111"),
+    ],
+)
+def test_defaults_are_filled_in(url, name):
+    sink = open_sink(url, sink_context())
+    try:
+        assert sink.name == name
+    finally:
+        sink.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("127.0.0.1:5571", "'127.0.0.1:5571' is not an output; write it as zmq://HOST:PORT (kinds: zmq, udp, osc, "),
+        ("ws://127.0.0.1:1", "unknown kind 'ws'; the kinds of output are zmq, udp, osc, vmc, livelink"),
+        ("osc://127.0.0.1:0", "has the port 0; it must be in 1..65535"),
+        ("osc://127.0.0.1:70000", "with a port in 1..65535"),
+        ("osc://127.0.0.1:port", "with a port in 1..65535"),
+        ("osc://127.0.0.1:9010/face", "more than a host, a port and options"),
+        ("osc://me@127.0.0.1:9010", "more than a host, a port and options"),
+        ("osc://127.0.0.1:9010#x", "more than a host, a port and options"),
+        ("udp://127.0.0.1?rate=5", "unknown option 'rate'; this kind of output has no options"),
+        ("osc://?pershape=1", "unknown option 'pershape'; its options are per_shape=0|1"),
+        ("zmq://:0?server_key=x", "unknown option 'server_key'; its options are server_secret_file=FILE"),
+        ("osc://?per_shape=yes", "asks for per_shape=yes; per_shape is one of 0, 1"),
+        ("osc://?per_shape", "cannot be read"),
+        ("vmc://?mode=marionette", "mode is one of assistant, performer"),
+        ("vmc://?mode=performer&mode=assistant", "gives the option mode twice"),
+        ("livelink://?subject=", "leaves the option subject empty"),
+        ("livelink://?subject=G%C3%BCnther", "must be 1..64 printable ASCII characters"),
+    ],
+)
+def test_a_wrong_url_is_one_sentence(url, sentence):
+    with pytest.raises(UsageError) as caught:
+        open_sink(url, sink_context())
+    assert sentence in str(caught.value)
