@@ -70,7 +70,7 @@ an_argument = st.one_of(
     st.integers(-(2**31), 2**31 - 1),
     st.floats(width=32, allow_nan=False),
     st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20),
-    st.binary(max_size=20),
+    st.binary(min_size=1, max_size=20),  # the peer refuses to write empty blobs
     st.booleans(),
 )
 an_address = st.from_regex(r"/[a-zA-Z0-9_/]{1,30}", fullmatch=True)

@@ -32,8 +32,15 @@ def test_every_part_has_an_address():
     )
 
 
-def test_the_head_is_rotation_then_translation():
-    assert by_address(osc_face.encode(wink()))["/avatar/head"] == (0.125, 0.5, 0.0625, 0.0625, -0.03125, -0.625)
+def test_the_documented_order_of_values():
+    values = by_address(osc_face.encode(wink()))
+    assert values["/avatar/jaw"] == (0.25, 0.0625, -0.03125)
+    assert values["/avatar/eyelids"] == (1.0, 0.125)
+    assert values["/avatar/gaze"] == (0.0, 0.0, -0.125, -0.25)
+    assert values["/avatar/head"] == (0.125, 0.5, 0.0625, 0.0625, -0.03125, -0.625)
+    assert values["/avatar/voice"] == (0.125, 0.875)
+    assert values["/avatar/emotion"] == (0.5, -0.25)
+    assert values["/avatar/confidence"] == (1.0, 0.75, 0.5, 0.25)
 
 
 @pytest.mark.parametrize("per_shape", [False, True])
