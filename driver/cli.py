@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -68,11 +69,12 @@ def run_parser() -> argparse.ArgumentParser:
     add("--version", action="version", version=f"avatar-driver {__version__}")
     # What goes in
     add("--webcam", nargs="?", const="0", metavar="CAM", help="camera: index, name or URL (default: the first)")
-    add("--mic", nargs="?", const="", metavar="MIC", help="microphone: index or part of its name (default: the system's)")
+    add("--mic", nargs="?", const="", metavar="MIC", help="microphone: index or name (default: the system's)")
     add("--video", metavar="FILE", help="video file or picture; its sound is used too unless --audio says otherwise")
     add("--audio", metavar="FILE", help="sound or video file; - = raw PCM on stdin; pcm://HOST:PORT; none")
     add("--demo", action="store_true", default=None, help="the embedded sample, in real time")
     add("--realtime", action="store_true", default=None, help="pace files by their own clock")
+    add("--loop", action="store_true", default=None, help="start files again at their end")
     add("--duration", type=float, dest="duration_s", metavar="S", help="stop after S seconds")
     # What comes out
     add("--out", action="append", metavar="URL", help=f"a sink; may be repeated (default: {' '.join(DEFAULT_OUTPUTS)})")
@@ -126,10 +128,8 @@ def _run(arguments: list[str]) -> int:
         status.watch(run)
         # Ctrl-C, or a service manager's polite request, is how a live run ends: not an error.
         signal.signal(signal.SIGTERM, lambda *_: run.pipeline.stop())
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             run.pipeline.run()
-        except KeyboardInterrupt:
-            pass
     print(status.summary())
     return 0
 

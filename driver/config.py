@@ -47,6 +47,7 @@ class Settings:
     video, audio     a media file; audio also "-" (raw PCM on stdin), "pcm://HOST:PORT?rate=..." or "none"
     demo             the embedded sample instead of any other input
     realtime         pace files by their own clock instead of as fast as possible
+    loop             start files again at their end
     out              one URL a sink
     record           append every frame to this file
     head             id of the head whose coefficients are published (`avatar-driver head add`)
@@ -60,6 +61,7 @@ class Settings:
     audio: str | None = None
     demo: bool = False
     realtime: bool = False
+    loop: bool = False
     out: tuple[str, ...] = DEFAULT_OUTPUTS
     record: str | None = None
     rate_hz: float = 60.0

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from driver.fuse import Fused
 from driver.motion_vector import HIGHEST, LOWEST, parts
 from models.head.arkit import ArkitMap
-from models.head.retarget import MotionMap
+
+if TYPE_CHECKING:
+    from models.head.retarget import MotionMap
 from protocol.frame import ARKIT_SHAPES, PART_BY_NAME, FaceFrame, Floats
 
 

@@ -1,0 +1,174 @@
+"""From settings to a pipeline that is ready to run: the one place that knows every part's constructor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from driver import __version__
+from driver.capture.media import is_picture, probe
+from driver.capture.media_audio import AudioFile
+from driver.capture.media_image import ImageFile
+from driver.capture.media_video import VideoFile
+from driver.capture.microphone import Microphone
+from driver.capture.pcm import PcmSource
+from driver.capture.webcam import Webcam
+from driver.config import Settings
+from driver.encode import DEFAULT_AUDIO_MODEL, AudioEncoder
+from driver.face_model import find_face_model
+from driver.framing import FrameBuilder
+from driver.fuse import Fuser
+from driver.heads import load_added_head
+from driver.idle import IdleMotion
+from driver.landmark_solver import LandmarkSolver
+from driver.pipeline import Branch, Pipeline
+from driver.publish import Publisher, open_sinks
+from driver.recording import Recorder
+from driver.runtime import OnnxModel
+from driver.sinks.sink import SinkContext
+from driver.smooth import Smoother
+from driver.stage import Source, Stage
+from driver.ticker import Ticker
+from driver.track import FaceTracker
+from driver.types import AudioChunk, VideoFrame
+from driver.weights import find_weights
+from models.head.arkit import ArkitMap
+from models.head.flame import open_head
+from models.head.regions import mouth_projector
+from protocol.frame import OPEN_HEAD_ID
+from protocol.msgpack_codec import Hello
+
+# Time between the clock's zero and the first tick of a file, so that decoders have their first item ready.
+_HEAD_START_NS = 300_000_000
+_STILL_S = 10.0
+_LIVE_PICTURES, _FILE_PICTURES = 1, 4
+_SOUNDS = 32
+
+Notify = Callable[[str], None]
+Stages = list[tuple[str, Stage[Any, Any]]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A pipeline and what a status line wants to know about it."""
+
+    settings: Settings
+    pipeline: Pipeline
+    publisher: Publisher
+
+
+def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run:
+    """Load the models, open every input and output; the first thing that is missing raises its sentence."""
+    head = open_head()
+    arkit = ArkitMap(head)
+    motion_map = None if settings.head == OPEN_HEAD_ID else load_added_head(settings.head)[1]
+    picture, sound = _inputs(settings)
+    is_paced = settings.realtime or settings.demo or picture.is_live or sound.is_live
+    video_stages = _video_stages(settings) if picture.name else []
+    audio_stages = _audio_stages(settings) if sound.name else []
+    hello = Hello("avatar-driver", __version__, settings.head, settings.rate_hz)
+    sinks = open_sinks(settings.out, SinkContext(hello, notify))
+    try:
+        if settings.record is not None:
+            when_full = "drop_oldest" if is_paced else "wait"
+            sinks.append(Recorder(Path(settings.record), hello, notify, overwrite=overwrite, when_full=when_full))
+        publisher = Publisher(sinks, notify)
+        epoch_ns = time.perf_counter_ns() + _HEAD_START_NS
+        pipeline = Pipeline(
+            video=_video_branch(settings, picture, video_stages, epoch_ns, is_paced, notify),
+            audio=_audio_branch(settings, sound, audio_stages, epoch_ns, is_paced, notify),
+            ticker=Ticker(epoch_ns, settings.rate_hz, is_paced, settings.duration_s),
+            fuser=Fuser(settings.fuse, mouth_projector(head, arkit), IdleMotion()),
+            smoother=Smoother(settings.smooth),
+            builder=FrameBuilder(settings.frame, settings.head, arkit, motion_map),
+            publisher=publisher,
+        )
+    except BaseException:
+        for sink in sinks:
+            sink.close()
+        raise
+    return Run(settings, pipeline, publisher)
+
+
+@dataclass(frozen=True)
+class _Input:
+    """What the settings ask for: `name` is empty when nothing is."""
+
+    name: str = ""
+    is_device: bool = False
+    is_pcm: bool = False
+
+    @property
+    def is_live(self) -> bool:
+        """True when it comes in its own time, whatever we do."""
+        return self.is_device or self.is_pcm
+
+
+def _inputs(settings: Settings) -> tuple[_Input, _Input]:
+    """The picture and the sound of this run. A video file brings its own sound unless told otherwise."""
+    picture = _Input()
+    if settings.webcam is not None:
+        picture = _Input(settings.webcam, is_device=True)
+    elif settings.demo or settings.video is not None:
+        picture = _Input(str(demo_sample()) if settings.demo else settings.video or "")
+
+    if settings.mic is not None:
+        return picture, _Input(settings.mic or "default", is_device=True)
+    if settings.audio == "none":
+        return picture, _Input()
+    if settings.audio is not None:
+        return picture, _Input(settings.audio, is_pcm=settings.audio == "-" or settings.audio.startswith("pcm://"))
+    if not picture.is_device and picture.name and probe(picture.name).has_audio:
+        return picture, _Input(picture.name)
+    return picture, _Input()
+
+
+def _video_branch(
+    settings: Settings, picture: _Input, stages: Stages, epoch_ns: int, is_paced: bool, notify: Notify
+) -> Branch | None:
+    if not picture.name:
+        return None
+    camera = settings.camera
+    source: Source[VideoFrame]
+    if picture.is_device:
+        source = Webcam(picture.name, camera.width, camera.height, camera.rate_hz, notify=notify)
+    elif is_picture(picture.name):
+        source = ImageFile(picture.name, epoch_ns, is_paced, camera.rate_hz, None if settings.loop else _STILL_S)
+    else:
+        source = VideoFile(picture.name, epoch_ns, is_paced, settings.loop, notify=notify)
+    return Branch("video", source, stages, _FILE_PICTURES if not is_paced else _LIVE_PICTURES, picture.is_live)
+
+
+def _audio_branch(
+    settings: Settings, sound: _Input, stages: Stages, epoch_ns: int, is_paced: bool, notify: Notify
+) -> Branch | None:
+    if not sound.name:
+        return None
+    source: Source[AudioChunk]
+    if sound.is_device:
+        source = Microphone(None if sound.name == "default" else sound.name, notify=notify)
+    elif sound.is_pcm:
+        source = PcmSource(sound.name, notify=notify)
+    else:
+        source = AudioFile(sound.name, epoch_ns, is_paced, settings.loop, notify=notify)
+    return Branch("audio", source, stages, _SOUNDS, sound.is_live)
+
+
+def _video_stages(settings: Settings) -> Stages:
+    face_model = find_face_model(Path(settings.face_model) if settings.face_model else None)
+    solver = LandmarkSolver(horizontal_fov_deg=settings.camera.horizontal_fov_deg)
+    return [("track", FaceTracker(face_model)), ("solve", solver)]
+
+
+def _audio_stages(settings: Settings) -> Stages:
+    return [("encode", AudioEncoder(OnnxModel(find_weights(DEFAULT_AUDIO_MODEL), settings.device)))]
+
+
+def demo_sample() -> Path:
+    """The embedded sample: a face and a voice."""
+    with resources.as_file(resources.files("driver") / "demo" / "sample.mp4") as path:
+        return path

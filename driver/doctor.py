@@ -1,0 +1,120 @@
+"""`avatar-driver doctor`: everything a run needs, looked at one by one; each line is ok or says the remedy."""
+
+from __future__ import annotations
+
+import platform
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnxruntime
+from rich.console import Console
+
+from driver.config import Settings
+from driver.encode import DEFAULT_AUDIO_MODEL
+from driver.errors import AvatarDriverError
+from driver.face_model import locate_face_model
+from driver.publish import open_sink
+from driver.sinks.sink import SinkContext
+from driver.weights import find_weights
+from models.head.flame import open_head
+from protocol.msgpack_codec import Hello
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, whether it is well, and what was found or what to do."""
+
+    subject: str
+    is_ok: bool
+    text: str
+
+
+def diagnose(settings: Settings) -> int:
+    """Print a line for each thing; returns 0 when all is well, 1 otherwise."""
+    console = Console(highlight=False, soft_wrap=True)
+    all_ok = True
+    for finding in findings(settings):
+        mark = "[green]ok[/green]    " if finding.is_ok else "[red]remedy[/red]"
+        console.print(f"{mark} {finding.subject}: ", end="")
+        console.print(finding.text, markup=False)
+        all_ok &= finding.is_ok
+    return 0 if all_ok else 1
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """Look at one thing after the other."""
+    checks: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("system", _system),
+        ("cameras", _cameras),
+        ("microphones", _microphones),
+        ("face model", lambda: _face_model(settings)),
+        ("audio model", lambda: str(find_weights(DEFAULT_AUDIO_MODEL).name)),
+        ("head", lambda: f"{open_head().id}, {len(open_head().v_template)} vertices"),
+        ("GPU", _gpu),
+        *((f"output {url}", lambda url=url: _output(url, settings)) for url in settings.out),
+        ("firewall", _firewall),
+    )
+    for subject, check in checks:
+        try:
+            yield Finding(subject, True, check())
+        except AvatarDriverError as error:
+            yield Finding(subject, False, str(error))
+
+
+def _system() -> str:
+    return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+def _cameras() -> str:
+    from driver.capture.devices import list_cameras
+
+    cameras = list_cameras()
+    if not cameras:
+        raise AvatarDriverError(
+            "none found; plug one in, close other programs that use it, and let this user read it "
+            "(on Linux: the group `video`). A network camera works too: --webcam http://..."
+        )
+    return ", ".join(f"{camera.index}: {camera.name}" for camera in cameras)
+
+
+def _microphones() -> str:
+    from driver.capture.devices import list_microphones
+
+    microphones = list_microphones()
+    if not microphones:
+        raise AvatarDriverError(
+            "none found; plug one in and allow this program to use it in the system's privacy settings"
+        )
+    return ", ".join(f"{microphone.index}: {microphone.name}" for microphone in microphones)
+
+
+def _face_model(settings: Settings) -> str:
+    path = locate_face_model(Path(settings.face_model) if settings.face_model else None)
+    if path is None:
+        return "not here yet; the first run with a camera downloads it (3.6 MB), or name it with --face-model FILE"
+    return str(path)
+
+
+def _gpu() -> str:
+    providers = onnxruntime.get_available_providers()
+    if "CUDAExecutionProvider" in providers:
+        return f"onnxruntime {onnxruntime.__version__} was built for CUDA; --device cuda says whether it loads"
+    return f"onnxruntime {onnxruntime.__version__} on the processor; that is fast enough for one face"
+
+
+def _output(url: str, settings: Settings) -> str:
+    hello = Hello("avatar-driver", "doctor", settings.head, settings.rate_hz)
+    said: list[str] = []
+    open_sink(url, SinkContext(hello, said.append)).close()
+    return "; ".join(["can be opened", *said])
+
+
+def _firewall() -> str:
+    host = socket.gethostname()
+    rule = {
+        "Windows": "allow Python in Windows Defender Firewall for private networks",
+        "Darwin": "allow incoming connections for Python in System Settings > Network > Firewall",
+    }.get(platform.system(), "open the port, e.g. `ufw allow 5571/tcp`")
+    return f"nothing to do while clients run on this machine; for others on the network (this one is {host}): {rule}"
