@@ -1,0 +1,98 @@
+"""What the golden files hold: `NAME.bin` with the bytes, `NAME.json` with their meaning."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from protocol import livelink, osc, osc_face, vmc
+from protocol.frame import OPEN_HEAD_ID, PARTS, SCHEMA_VERSION, FaceFrame
+from protocol.golden.frames import frames
+from protocol.msgpack_codec import Hello, encode, encode_hello
+from protocol.recording_format import encode_header, encode_record
+
+FOLDER = Path(__file__).parent
+HELLO = Hello(sender="avatar-driver", sender_version="0.0.0", head=OPEN_HEAD_ID, rate_hz=60.0)
+
+
+def files() -> dict[str, bytes]:
+    """All golden files by name."""
+    found: dict[str, bytes] = {}
+
+    def add(name: str, data: bytes, meaning: Any) -> None:
+        found[f"{name}.bin"] = data
+        found[f"{name}.json"] = (json.dumps(meaning, indent=1) + "\n").encode()
+
+    for name, frame in frames().items():
+        add(f"face_{name}", encode(frame), face_meaning(frame))
+    add("hello", encode_hello(HELLO), _hello_meaning(HELLO))
+    for index, datagram in enumerate(osc_face.encode(frames()["dense"], per_shape=True)):
+        add(f"osc_{index}", datagram, _osc_meaning(datagram))
+    for mode in ("assistant", "performer"):
+        for index, datagram in enumerate(vmc.encode(frames()["wink"], vmc.VmcOptions(mode=mode))):
+            add(f"vmc_{mode}_{index}", datagram, _osc_meaning(datagram))
+    add("livelink", *_livelink(livelink.encode(frames()["wink"])))
+    add("livelink_no_face", *_livelink(livelink.encode_no_face(frames()["wink"])))
+    add("recording", *_recording())
+    return found
+
+
+def face_meaning(frame: FaceFrame) -> dict[str, Any]:
+    """The frame as PROTOCOL.md names things; float32 values with all their digits."""
+    parts = {part.name: frame.part(part.name) for part in PARTS}
+    return {
+        "v": SCHEMA_VERSION,
+        "type": "face",
+        "seq": frame.seq,
+        "capture_ns": frame.capture_ns,
+        "publish_ns": frame.publish_ns,
+        "head": frame.head,
+        **{name: values.tolist() for name, values in parts.items() if values is not None},
+    }
+
+
+def _hello_meaning(hello: Hello) -> dict[str, Any]:
+    return {
+        "v": SCHEMA_VERSION,
+        "type": "hello",
+        "sender": hello.sender,
+        "sender_version": hello.sender_version,
+        "head": hello.head,
+        "rate_hz": hello.rate_hz,
+        "parts": [[part.name, part.size, part.unit, part.minimum, part.maximum] for part in hello.parts],
+        "arkit": hello.arkit,
+        "regions": hello.regions,
+    }
+
+
+def _osc_meaning(datagram: bytes) -> list[Any]:
+    return [[message.address, *message.arguments] for message in osc.decode_packet(datagram)]
+
+
+def _livelink(datagram: bytes) -> tuple[bytes, dict[str, Any]]:
+    packet = livelink.decode(datagram)
+    values = packet.values
+    return datagram, {
+        "device_id": packet.device_id,
+        "subject": packet.subject,
+        "frame_number": packet.frame_number,
+        "sub_frame": packet.sub_frame,
+        "rate": [packet.rate_numerator, packet.rate_denominator],
+        "values": None if values is None else dict(zip(livelink.CHANNELS, values.tolist(), strict=True)),
+    }
+
+
+def _recording() -> tuple[bytes, dict[str, Any]]:
+    """A hello, two frames, a record of a kind that nobody knows, and a record that a crash has cut short."""
+    created_ns = 1_700_000_000_123_456_789
+    packets = {
+        "hello": encode_hello(HELLO),
+        **{f"face_{name}": encode(frames()[name]) for name in ("neutral", "dense")},
+    }
+    cut = encode_record(encode(frames()["wink"]))[:100]
+    data = b"".join(
+        (encode_header(created_ns), *map(encode_record, packets.values()), encode_record(b"later", kind=200), cut)
+    )
+    kinds = [[1, name] for name in packets]
+    return data, {"created_ns": created_ns, "records": [*kinds, [200, None]], "dropped_bytes": len(cut)}

@@ -1,0 +1,76 @@
+"""The golden files say what the codecs do today, and mean what their JSON says."""
+
+import io
+import json
+
+import pytest
+
+from protocol import livelink, osc
+from protocol.golden.packets import FOLDER, face_meaning, files
+from protocol.msgpack_codec import Hello, decode, encode, encode_hello
+from protocol.recording_format import RecordingReader
+
+REPAIR = "the wire has changed; if that was meant, run `python -m protocol.golden` and commit what it writes"
+
+
+def on_disk():
+    return {path.name: path.read_bytes() for path in (*FOLDER.glob("*.bin"), *FOLDER.glob("*.json"))}
+
+
+def golden(name):
+    return (FOLDER / f"{name}.bin").read_bytes(), json.loads((FOLDER / f"{name}.json").read_text())
+
+
+def names(prefix):
+    found = sorted(path.stem for path in FOLDER.glob(f"{prefix}*.bin"))
+    assert found
+    return found
+
+
+def test_golden_files_are_up_to_date():
+    wanted, found = files(), on_disk()
+    changed = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    assert not changed, f"{', '.join(changed)}: {REPAIR}"
+
+
+@pytest.mark.parametrize("name", names("face_"))
+def test_faces_mean_what_their_json_says(name):
+    data, meaning = golden(name)
+    frame = decode(data)
+    assert face_meaning(frame) == meaning
+    assert encode(frame) == data
+
+
+def test_the_hello_means_what_its_json_says():
+    data, meaning = golden("hello")
+    hello = decode(data)
+    assert isinstance(hello, Hello)
+    assert (hello.sender, hello.head, hello.rate_hz) == (meaning["sender"], meaning["head"], meaning["rate_hz"])
+    assert [[row.name, row.size, row.unit, row.minimum, row.maximum] for row in hello.parts] == meaning["parts"]
+    assert [list(hello.arkit), list(hello.regions)] == [meaning["arkit"], meaning["regions"]]
+    assert encode_hello(hello) == data
+
+
+@pytest.mark.parametrize("name", names("osc_") + names("vmc_"))
+def test_osc_means_what_its_json_says(name):
+    data, meaning = golden(name)
+    assert [[message.address, *message.arguments] for message in osc.decode_packet(data)] == meaning
+
+
+@pytest.mark.parametrize("name", names("livelink"))
+def test_live_link_means_what_its_json_says(name):
+    data, meaning = golden(name)
+    packet = livelink.decode(data)
+    assert (packet.subject, packet.frame_number) == (meaning["subject"], meaning["frame_number"])
+    if meaning["values"] is None:
+        assert packet.values is None
+    else:
+        assert dict(zip(livelink.CHANNELS, packet.values.tolist(), strict=True)) == meaning["values"]
+
+
+def test_the_recording_means_what_its_json_says():
+    data, meaning = golden("recording")
+    reader = RecordingReader(io.BytesIO(data))
+    expected = [(kind, golden(name)[0] if name else b"later") for kind, name in meaning["records"]]
+    assert [(record.kind, record.payload) for record in reader] == expected
+    assert (reader.created_ns, reader.dropped_bytes) == (meaning["created_ns"], meaning["dropped_bytes"])
