@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.head.arkit import mirrored_name
 from protocol.frame import ARKIT_SHAPES
 from training.head.basis import MirrorBasis, mirror_basis
 from training.head.plausible import draw_faces
@@ -98,14 +99,8 @@ def _expression_shape(name: str, source: Source, topology: Topology, rig: Rig) -
 
 def _paired(shapes: Doubles, topology: Topology) -> Doubles:
     """The shapes with each left one the exact mirror image of its right one, and the others symmetric."""
-    other = [_EXPRESSION_SHAPES.index(_other_side(name)) for name in _EXPRESSION_SHAPES]
+    other = [_EXPRESSION_SHAPES.index(mirrored_name(name)) for name in _EXPRESSION_SHAPES]
     return 0.5 * (shapes + topology.mirrored(shapes[other]))
-
-
-def _other_side(name: str) -> str:
-    if name.endswith("Left"):
-        return name.removesuffix("Left") + "Right"
-    return name.removesuffix("Right") + "Left" if name.endswith("Right") else name
 
 
 def _extra_actions(source: Source, topology: Topology) -> Doubles:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.head.arkit import mirrored_name, mirrored_weights
 from protocol.frame import ARKIT_SHAPES
 from training.head.source import Doubles
 
@@ -42,9 +43,21 @@ _FEELINGS: tuple[dict[str, float], ...] = (
     {"browDown": 0.45, "eyeSquint": 0.50},  # peering
     {"browOuterUpLeft": 0.70, "browDownRight": 0.30},  # one brow
 )
+# No face does both at once.
+_OPPOSITES = [
+    (ARKIT_SHAPES.index(one), ARKIT_SHAPES.index(other))
+    for one, other in (
+        ("jawLeft", "jawRight"),
+        ("mouthLeft", "mouthRight"),
+        ("eyeLookUpLeft", "eyeLookDownLeft"),
+        ("eyeLookUpRight", "eyeLookDownRight"),
+        ("eyeLookInLeft", "eyeLookOutLeft"),
+        ("eyeLookInRight", "eyeLookOutRight"),
+    )
+]
 _SHARES = {"speech": 0.40, "feeling": 0.25, "both": 0.20, "actions": 0.15}
 _SIDE_SPREAD = 0.15
-_BACKGROUND_MEAN = 0.03
+_BACKGROUND_MEAN = 0.05
 
 
 def draw_faces(rng: np.random.Generator, count: int) -> Doubles:
@@ -52,21 +65,20 @@ def draw_faces(rng: np.random.Generator, count: int) -> Doubles:
     kinds = rng.choice(list(_SHARES), size=count, p=list(_SHARES.values()))
     faces = np.stack([_draw(rng, kind) for kind in kinds])
     faces += rng.exponential(_BACKGROUND_MEAN, faces.shape)
-    for left, right in SIDED_PAIRS:
+    for left, right in _SIDED_PAIRS:
         uneven = np.clip(rng.normal(0.0, _SIDE_SPREAD, count), -1.0, 1.0)
         faces[:, left] *= 1.0 + uneven
         faces[:, right] *= 1.0 - uneven
     flipped = rng.uniform(size=count) < 0.5
     faces[flipped] = mirrored_weights(faces[flipped])
+    for one, other in _OPPOSITES:
+        both = np.minimum(faces[:, one], faces[:, other])
+        faces[:, one] -= both
+        faces[:, other] -= both
     faces = np.clip(faces, 0.0, 1.0)
     close, opening = ARKIT_SHAPES.index("mouthClose"), ARKIT_SHAPES.index("jawOpen")
     faces[:, close] = np.minimum(faces[:, close], faces[:, opening])
     return faces
-
-
-def mirrored_weights(weights: Doubles) -> Doubles:
-    """ARKit weights [..., 52] with left and right exchanged."""
-    return weights[..., _MIRROR]
 
 
 def _draw(rng: np.random.Generator, kind: str) -> Doubles:
@@ -103,14 +115,5 @@ def _weights(recipe: dict[str, float]) -> Doubles:
     return weights
 
 
-def _other_side(name: str) -> str:
-    for side, other in (("Left", "Right"), ("Right", "Left")):
-        if name.endswith(side):
-            return name[: -len(side)] + other
-    return name
-
-
-_MIRROR = np.array([ARKIT_SHAPES.index(_other_side(name)) for name in ARKIT_SHAPES])
-SIDED_PAIRS: tuple[tuple[int, int], ...] = tuple(
-    (index, int(_MIRROR[index])) for index, name in enumerate(ARKIT_SHAPES) if name.endswith("Left")
-)
+_MIRROR = [ARKIT_SHAPES.index(mirrored_name(name)) for name in ARKIT_SHAPES]
+_SIDED_PAIRS = [(index, _MIRROR[index]) for index, name in enumerate(ARKIT_SHAPES) if name.endswith("Left")]
