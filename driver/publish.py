@@ -23,7 +23,7 @@ class Publisher:
     """
 
     def __init__(self, sinks: Sequence[Sink], notice: Notice) -> None:
-        self._sinks = tuple(sinks)
+        self.sinks = tuple(sinks)
         self._notice = notice
         self._said: set[str] = set()
         self.sent = 0
@@ -35,7 +35,7 @@ class Publisher:
 
     def send(self, frame: FaceFrame, packet: bytes) -> None:
         """Send `frame`, whose msgpack bytes are `packet` already (a recording's, for example)."""
-        for sink in self._sinks:
+        for sink in self.sinks:
             try:
                 sink.send(frame, packet)
             except SinkError as error:
@@ -47,13 +47,13 @@ class Publisher:
 
     def clients(self) -> int | None:
         """All clients of the sinks that can count them; None when none can."""
-        counts = [count for count in (sink.clients() for sink in self._sinks) if count is not None]
+        counts = [count for count in (sink.clients() for sink in self.sinks) if count is not None]
         return sum(counts) if counts else None
 
     def close(self) -> None:
         """Close every sink."""
         with ExitStack() as closing:
-            for sink in self._sinks:
+            for sink in self.sinks:
                 closing.callback(sink.close)
 
 
