@@ -61,13 +61,7 @@ def test_each_record_reaches_the_system_at_once(tmp_path):
     recorder = Recorder(tmp_path / "talk.adrec", sink_context())
     for seq in range(5):
         recorder.send(numbered(seq), encode(numbered(seq)))
-
-        def seqs():
-            return [
-                item.seq for _, item in read_recording(tmp_path / "talk.adrec", lambda sentence: None) if item != HELLO
-            ]
-
-        wait_until(lambda seq=seq: seqs() == list(range(seq + 1)))
+        wait_until(lambda seq=seq: readable_seqs(tmp_path / "talk.adrec") == list(range(seq + 1)))
     recorder.close()
 
 
@@ -118,7 +112,7 @@ def test_what_is_no_recording_is_one_sentence(tmp_path, content):
     path = tmp_path / "talk.wav"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(MediaError, match="cannot be read: No such file|is damaged at byte .* not a recording"):
+    with pytest.raises(MediaError, match=r"cannot be read: No such file|is damaged at byte .* not a recording"):
         list(read_recording(path, pytest.fail))
 
 
