@@ -60,12 +60,12 @@ LEVEL_FALL_DB_PER_S = 1.5
 FLOOR_START_DB = -60.0
 FLOOR_MINIMUM_DB = -65.0
 FLOOR_RISE_DB_PER_S = 3.0
-OPEN_RANGE_DB = 24.0
+OPEN_RANGE_DB = 32.0
 SPEECH_OVER_FLOOR_DB = 9.0
 SPEECH_UNDER_LEVEL_DB = 26.0
 
 LOUDNESS_S = 0.03
-ARTICULATION_S = 0.02
+ARTICULATION_S = 0.03
 OPEN_FALL_PER_S = 8.0
 SPEECH_FALL_PER_S = 4.0
 
@@ -132,7 +132,7 @@ class EnvelopeBaseline(StreamingModule):
 
         brightness_db = _decibels(bright) - _decibels(dark)
         spread = heard * torch.maximum(_soft_step(brightness_db, -4.0, 3.0), hissing)
-        rounded = heard * _soft_step(-brightness_db, 20.0, 3.0) * (1 - hissing)
+        rounded = heard * _soft_step(-brightness_db, 23.0, 3.0) * (1 - hissing)
         pressed = heard * (1 - opened / 0.15).clamp(min=0.0) * (1 - hissing)
 
         raw = torch.stack([opened * (1 - 0.4 * rounded), spread * (1 - rounded), rounded, pressed], dim=-1)
