@@ -43,7 +43,7 @@ class ChannelMixer:
         if np.array_equal(before, weights):
             return hop @ weights
         fade = np.linspace(0, 1, len(hop)).astype(np.float32)
-        return hop @ before + fade * (hop @ (weights - before))
+        return (hop @ before + fade * (hop @ (weights - before))).astype(np.float32)
 
     def _choose(self, hop: NDArray[np.float32]) -> Floats | None:
         """The weight of each channel, float32 [channels] with sum 1; None as long as there was only silence."""

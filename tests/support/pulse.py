@@ -13,7 +13,7 @@ RATE_HZ = 16_000
 
 
 class PulseServer:
-    """Runs in `folder`, apart from any other sound server. Set `environment` in `os.environ` before a client connects."""
+    """Runs in `folder`, apart from any other. Set `environment` in `os.environ` before a client connects."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
