@@ -71,11 +71,12 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
     video_stages = _video_stages(settings) if picture.name else []
     audio_stages = _audio_stages(settings) if sound.name else []
     hello = Hello("avatar-driver", __version__, settings.head, settings.rate_hz)
-    sinks = open_sinks(settings.out, SinkContext(hello, notify))
+    context = SinkContext(hello, notify)
+    sinks = open_sinks(settings.out, context)
     try:
         if settings.record is not None:
             when_full = "drop_oldest" if is_paced else "wait"
-            sinks.append(Recorder(Path(settings.record), hello, notify, overwrite=overwrite, when_full=when_full))
+            sinks.append(Recorder(Path(settings.record), context, overwrite=overwrite, when_full=when_full))
         publisher = Publisher(sinks, notify)
         epoch_ns = time.perf_counter_ns() + _HEAD_START_NS
         pipeline = Pipeline(

@@ -36,13 +36,23 @@ def find_face_model(explicit: Path | None = None, *, cache_dir: Path | None = No
 
     Raises ModelError when the file is missing, differs from the known bytes, or cannot be downloaded.
     """
+    cache_dir = platformdirs.user_cache_path("avatar-driver") if cache_dir is None else cache_dir
+    found = locate_face_model(explicit, cache_dir=cache_dir)
+    if found is None:
+        found = cache_dir / FACE_MODEL_NAME
+        _download(url, found)
+    return found
+
+
+def locate_face_model(explicit: Path | None = None, *, cache_dir: Path | None = None) -> Path | None:
+    """As `find_face_model`, but None where that would download."""
     if explicit is not None:
         if not explicit.is_file():
             raise ModelError(f"The face model {explicit} is not a file; give the path of {FACE_MODEL_NAME}.")
         if not _is_genuine(explicit):
             raise ModelError(
                 f"The face model {explicit} differs from the known {FACE_MODEL_NAME} "
-                f"(SHA-256 {FACE_MODEL_SHA256[:12]}...); download it again from {url}."
+                f"(SHA-256 {FACE_MODEL_SHA256[:12]}...); download it again from {FACE_MODEL_URL}."
             )
         return explicit
     cache_dir = platformdirs.user_cache_path("avatar-driver") if cache_dir is None else cache_dir
@@ -50,8 +60,7 @@ def find_face_model(explicit: Path | None = None, *, cache_dir: Path | None = No
     for candidate in (cached, *_shipped_files()):
         if candidate.is_file() and _is_genuine(candidate):
             return candidate
-    _download(url, cached)
-    return cached
+    return None
 
 
 def _shipped_files() -> list[Path]:

@@ -10,10 +10,10 @@ import numpy as np
 from driver.fuse import Fused
 from driver.motion_vector import HIGHEST, LOWEST, parts
 from models.head.arkit import ArkitMap
+from protocol.frame import ARKIT_SHAPES, PART_BY_NAME, FaceFrame, Floats
 
 if TYPE_CHECKING:
     from models.head.retarget import MotionMap
-from protocol.frame import ARKIT_SHAPES, PART_BY_NAME, FaceFrame, Floats
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class FrameBuilder:
         named = parts(vector)
         arkit = self._arkit.to_arkit(named["expression"], named["jaw"], named["eyelids"], named["gaze"])
         if self._motion_map is not None:
-            named |= self._motion_map.apply(named["expression"], named["jaw"], named["eyelids"], named["gaze"])
+            carried = self._motion_map.apply(named["expression"], named["jaw"], named["eyelids"], named["gaze"])
+            named |= dict(zip(("expression", "jaw", "eyelids", "gaze"), carried, strict=True))
         frame = FaceFrame(
             seq=self._seq,
             capture_ns=fused.capture_ns if fused.capture_ns is not None else publish_ns,

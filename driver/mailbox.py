@@ -42,8 +42,8 @@ class Mailbox(Generic[Item]):
         self._closed = False
 
     def announce(self, capture_ns: int) -> None:
-        """A file knows what comes next: the next item will carry `capture_ns`. Said before the item is put, it lets a
-        reader wait for exactly what belongs to an instant (see `driver.timeline`). Live sources cannot know, and do not."""
+        """A file knows what comes next: an item with `capture_ns`. Said before the item is put, it lets a reader wait
+        for exactly what belongs to an instant (see `driver.timeline`). Live sources cannot know, and do not say."""
         if self._on_announce is not None:
             self._on_announce(capture_ns)
 
