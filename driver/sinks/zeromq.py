@@ -22,8 +22,6 @@ _QUEUED_FRAMES = 8
 _SEND_BUFFER_BYTES = 16_384
 # A client whose cable was pulled is forgotten after this time.
 _GONE_AFTER_MS = 15_000
-# What closing grants the last frames to leave; clients that keep up have them within one.
-_LAST_FRAMES_MS = 100
 
 
 class ZeroMqSink:
@@ -108,9 +106,9 @@ class ZeroMqSink:
                 self._clients -= 1
 
     def close(self) -> None:
-        """Close the socket; slow clients are not waited for."""
+        """Close the socket. Clients that keep up have all frames by now; the others are not waited for."""
         with self._using:
-            self._socket.close(linger=_LAST_FRAMES_MS)
+            self._socket.close(linger=0)
             self._zmq.term()
 
 

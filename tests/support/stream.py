@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Callable
 
+import pytest
 import zmq
 
 from driver.sinks.sink import SinkContext
@@ -80,6 +81,15 @@ class Subscriber:
 
     def __exit__(self, *error: object) -> None:
         self._zmq.destroy(linger=0)
+
+
+def require_ipv6() -> None:
+    """Skips the test on a machine without IPv6, as many containers are."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError as error:
+        pytest.skip(f"this machine has no IPv6: {error}")
 
 
 def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:

@@ -1,10 +1,8 @@
 """The UDP outputs, received by real sockets and read by decoders that did not write the packets where there are any."""
 
-import socket
-
 import pytest
 from pythonosc.osc_bundle import OscBundle
-from support.stream import HELLO, UdpReceiver, numbered, sink_context
+from support.stream import HELLO, UdpReceiver, numbered, require_ipv6, sink_context
 
 from driver.errors import SinkError
 from driver.publish import open_sink
@@ -111,8 +109,7 @@ def test_an_unknown_machine_is_said_at_once():
 
 
 def test_ipv6():
-    if not socket.has_ipv6:
-        pytest.skip("this machine has no IPv6")
+    require_ipv6()
     with UdpReceiver(host="::1") as receiver:
         sink = open_sink(f"udp://[::1]:{receiver.port}", sink_context())
         sink.send(numbered(1), b"packet")

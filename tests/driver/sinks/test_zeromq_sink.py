@@ -6,7 +6,7 @@ import sys
 import msgpack
 import pytest
 import zmq
-from support.stream import HELLO, Subscriber, numbered, sink_context, wait_until
+from support.stream import HELLO, Subscriber, numbered, require_ipv6, sink_context, wait_until
 
 from driver.errors import SinkError
 from driver.publish import open_sink
@@ -76,6 +76,16 @@ def test_a_stalled_client_does_not_hold_up_another(sink):
             stalled.receive()
             late += 1
         assert late < count / 2, "the client was not stalled: its queue never filled"
+
+
+def test_the_last_frames_still_leave_when_the_sink_closes():
+    for _ in range(20):
+        sink = open_sink(ANY_PORT, sink_context(clock_ns=lambda: 0))
+        with Subscriber(sink.name) as client:
+            wait_until(lambda sink=sink: sink.clients() == 1)
+            sent = [publish(sink, seq) for seq in range(4)]
+            sink.close()
+            assert client.receive(6)[2:] == sent
 
 
 def test_clients_are_counted_as_they_come_leave_and_die(sink):
@@ -152,10 +162,8 @@ def test_what_counts_as_this_machine_only(host, expected):
 
 
 def test_ipv6():
-    try:
-        sink = open_sink("zmq://[::1]:0", sink_context())
-    except SinkError as error:
-        pytest.skip(f"this machine has no IPv6: {error}")
+    require_ipv6()
+    sink = open_sink("zmq://[::1]:0", sink_context())
     with Subscriber(sink.name) as client:
         wait_until(lambda: sink.clients() == 1)
         assert client.receive() == [encode_hello(HELLO)]
