@@ -1,7 +1,7 @@
 """Raw sound from another program: a speech engine that writes PCM to our stdin or to a TCP port.
 
-Such engines speak faster than real time and stop between sentences. What arrives is played like a tape: evenly, from the
-moment it came. What is not yet due waits in the pipe or the socket, which slows the engine down; nothing piles up here.
+Such engines speak faster than real time and stop between sentences. What arrives is played like a tape: evenly, from
+the moment it came. What is not yet due waits in the pipe or the socket, which slows the engine down; nothing piles up.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ class Tape:
 class PcmSource:
     """Live sound from raw PCM; one stream at a time, the listener stays for the next.
 
-    address   "-" (stdin) or "pcm://HOST:PORT", both with ?rate=24000&channels=1&format=s16le; see `parse_pcm`
-    stdin     file descriptor of what "-" means
+    address   "pcm://HOST:PORT?rate=24000&channels=1&format=s16le", or with - for HOST:PORT, stdin; see `parse_pcm`
+    stdin     file descriptor that stdin means
     """
 
     def __init__(self, address: str, notify: Notify = say_nothing, stdin: int = _STDIN) -> None:

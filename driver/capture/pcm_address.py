@@ -46,14 +46,19 @@ class PcmAddress:
 
 
 def parse_pcm(address: str) -> PcmAddress:
-    """ "-", "-?rate=24000" or "pcm://HOST:PORT?rate=24000&channels=1&format=s16le". Raises UsageError."""
-    parts = urlsplit(address)
+    """What `address` means; raises UsageError.
+
+    pcm://HOST:PORT?rate=24000&channels=1&format=s16le   listen there; port 0 is any free one
+    pcm://-?rate=24000                                   stdin; all options may be left out
+    -                                                    stdin, 16 kHz mono s16le
+    """
+    parts = urlsplit("pcm://-" if address == "-" else address)
+    is_stdin = parts.netloc == "-"
     try:
         port = parts.port
-    except ValueError:
+    except ValueError:  # not a number, or too large
         port = None
-    is_stdin = address.partition("?")[0] == "-"
-    if not is_stdin and (parts.scheme != "pcm" or not parts.hostname or port is None or parts.path not in ("", "/")):
+    if parts.scheme != "pcm" or parts.path not in ("", "/") or not (is_stdin or (parts.hostname and port is not None)):
         raise UsageError(f"{address} is no source of raw sound; give - for stdin, or pcm://127.0.0.1:5580?rate=24000")
     given = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in given:
@@ -62,15 +67,12 @@ def parse_pcm(address: str) -> PcmAddress:
     encoding = given.get("format", PcmFormat.encoding)
     if encoding not in _FORMATS:
         raise UsageError(f"{address}: format is {encoding!r}; it must be one of {', '.join(_FORMATS)}")
-    return PcmAddress(
-        None if is_stdin else parts.hostname,
-        0 if is_stdin or port is None else port,
-        PcmFormat(
-            _whole_number(address, "rate", given, PcmFormat.rate_hz, LOWEST_RATE_HZ, HIGHEST_RATE_HZ),
-            _whole_number(address, "channels", given, PcmFormat.channels, 1, _MOST_CHANNELS),
-            encoding,
-        ),
+    pcm_format = PcmFormat(
+        _whole_number(address, "rate", given, PcmFormat.rate_hz, LOWEST_RATE_HZ, HIGHEST_RATE_HZ),
+        _whole_number(address, "channels", given, PcmFormat.channels, 1, _MOST_CHANNELS),
+        encoding,
     )
+    return PcmAddress(None if is_stdin else parts.hostname, port or 0, pcm_format)
 
 
 def _whole_number(address: str, name: str, given: dict[str, str], default: int, lowest: int, highest: int) -> int:
