@@ -118,15 +118,22 @@ def read_recording(path: Path, notice: Notice) -> Iterator[tuple[bytes, FaceFram
             reader = RecordingReader(stream)
             for record in reader:
                 if record.kind == KIND_PACKET:
-                    yield record.payload, decode(record.payload)
+                    yield record.payload, _decoded(record.payload, position)
                 position += RECORD_OVERHEAD_BYTES + len(record.payload)
     except OSError as error:
         raise MediaError(f"{path} cannot be read: {error.strerror}; check the file name") from error
     except ProtocolError as error:
-        remedy = "; cut the file there to keep what comes before" if position > HEADER_BYTES else ""
-        raise MediaError(f"{path} is damaged at byte {position}: {error}{remedy}") from error
+        remedy = f"; cut the file to {position} bytes to keep what comes before" if position > HEADER_BYTES else ""
+        raise MediaError(f"{path} cannot be read: {error}{remedy}") from error
     if reader.dropped_bytes:
         notice(f"{path} ends inside a record; its last {reader.dropped_bytes} bytes are left out")
+
+
+def _decoded(packet: bytes, position: int) -> FaceFrame | Hello:
+    try:
+        return decode(packet)
+    except ProtocolError as error:
+        raise ProtocolError(f"the recording's record at byte {position} holds no packet: {error}") from error
 
 
 def _created(path: Path, overwrite: bool) -> FileIO:

@@ -84,7 +84,9 @@ def test_damage_is_said_with_its_place(tmp_path):
     data[first_frame + 100] ^= 1
     path.write_bytes(data)
     read = []
-    with pytest.raises(MediaError, match=f"{path} is damaged at byte {first_frame}: .*checksum.*cut the file there"):
+    with pytest.raises(
+        MediaError, match=f"{path} cannot be read: .* {first_frame} is damaged.*cut the file to {first_frame} bytes"
+    ):
         read.extend(packet for packet, _ in read_recording(path, pytest.fail))
     assert read == [encode_hello(HELLO)]
 
@@ -95,7 +97,7 @@ def test_a_whole_record_with_a_wrong_packet_is_damage_too(tmp_path):
     place = path.stat().st_size
     with path.open("ab") as file:
         file.write(encode_record(b"no packet"))
-    with pytest.raises(MediaError, match=f"damaged at byte {place}"):
+    with pytest.raises(MediaError, match=f"record at byte {place} holds no packet"):
         list(read_recording(path, pytest.fail))
 
 
@@ -112,7 +114,7 @@ def test_what_is_no_recording_is_one_sentence(tmp_path, content):
     path = tmp_path / "talk.wav"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(MediaError, match=r"cannot be read: No such file|is damaged at byte .* not a recording"):
+    with pytest.raises(MediaError, match=r"cannot be read: (No such file|this is not a recording)"):
         list(read_recording(path, pytest.fail))
 
 
