@@ -1,0 +1,131 @@
+"""The audio encoder: chunks in, motions out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from support.voice import chunks, sample_voice
+
+from driver.encode import DEFAULT_AUDIO_MODEL, AudioEncoder
+from driver.errors import ModelError
+from driver.runtime import ModelMetadata, OnnxModel
+from driver.types import HOP_NS, HOP_SAMPLES, AudioChunk, Motion
+from driver.weights import find_weights
+from protocol.frame import checked
+
+
+def encoder() -> AudioEncoder:
+    return AudioEncoder(OnnxModel(find_weights(DEFAULT_AUDIO_MODEL), "cpu"))
+
+
+def encoded(stage: AudioEncoder, items: Iterable[AudioChunk]) -> list[Motion]:
+    return [stage.process(item) for item in items]
+
+
+def openings(motions: list[Motion]) -> np.ndarray:
+    return np.array([motion.jaw[0] for motion in motions])
+
+
+def test_a_voice_becomes_motion_inside_the_motion_space() -> None:
+    motions = encoded(encoder(), chunks(sample_voice()))
+    assert len(motions) >= 500
+    assert openings(motions).max() > 0.12
+    for motion in motions[::10]:
+        checked("expression", motion.expression)
+        checked("jaw", motion.jaw)
+        checked("confidence", motion.confidence)
+        for name in ("speech", "laughter", "valence", "arousal"):
+            checked(name, [getattr(motion, name)])
+
+
+def test_sound_knows_the_mouth_only() -> None:
+    motions = encoded(encoder(), chunks(sample_voice()[: 320 * 100]))
+    confidence = np.array([motion.confidence for motion in motions])
+    assert (confidence[:, 0] > 0.1).all()
+    assert not confidence[:, 1:].any()
+    assert confidence[:, 0].max() > confidence[:, 0].min() + 0.2
+
+
+def test_a_gap_starts_the_model_anew() -> None:
+    voice = sample_voice()[: 320 * 200]
+    stage = encoder()
+    encoded(stage, chunks(voice))
+    after_gap = encoded(stage, chunks(voice, first_sample=len(voice) + HOP_SAMPLES))
+    fresh = encoded(encoder(), chunks(voice))
+    np.testing.assert_array_equal(openings(after_gap), openings(fresh))
+    assert stage.gaps == 1
+
+
+def test_without_a_gap_it_goes_on() -> None:
+    voice = sample_voice()[: 320 * 200]
+    stage = encoder()
+    encoded(stage, chunks(voice))
+    going_on = encoded(stage, chunks(voice, first_sample=len(voice)))
+    assert not np.allclose(openings(going_on), openings(encoded(encoder(), chunks(voice))))
+    assert stage.gaps == 0
+
+
+def test_a_stream_that_is_joined_late_is_no_gap() -> None:
+    stage = encoder()
+    stage.process(AudioChunk(np.zeros(HOP_SAMPLES, np.float32), 32_000, HOP_NS))
+    assert stage.gaps == 0
+
+
+class FakeModel:
+    """A model that hears the first sample of each hop, 80 ms late."""
+
+    path = "fake.onnx"
+    result_names: Sequence[str] = ["expression", "jaw", "speech", "laughter", "valence", "arousal", "confidence"]
+
+    def __init__(self, **changes: Any) -> None:
+        said = {
+            "name": "fake",
+            "version": "1",
+            "head": "open-head/1",
+            "hop_size": 320,
+            "hop_s": 0.02,
+            "lookahead_s": 0.08,
+        }
+        self.metadata = ModelMetadata(**(said | changes))
+
+    def initial_state(self, batch: int = 1) -> dict[str, np.ndarray]:
+        return {}
+
+    def warm_up(self, steps: int = 3) -> None:
+        pass
+
+    def step(self, signal: np.ndarray, state: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        level = signal[:, :1]
+        jaw = np.zeros((1, 1, 3), np.float32)
+        jaw[..., 0] = level
+        results = dict.fromkeys(self.result_names, level)
+        return results | {"expression": np.zeros((1, 1, 50), np.float32), "jaw": jaw}, state
+
+
+def test_the_look_ahead_is_taken_off_the_time() -> None:
+    stage = AudioEncoder(FakeModel())  # type: ignore[arg-type]
+    motion = stage.process(AudioChunk(np.full(HOP_SAMPLES, 0.25, np.float32), 0, 1_000_000_000))
+    assert motion.capture_ns == 1_000_000_000 - 80_000_000
+    assert (motion.speech, motion.laughter, float(motion.jaw[0])) == (0.25, 0.25, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"head": "flame-2023-open"}, "moves the head 'flame-2023-open', but the head in use is 'open-head/1'"),
+        ({"hop_size": 160}, "takes hops of 160 samples; an audio model must take 320"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_refused(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ModelError, match=sentence):
+        AudioEncoder(FakeModel(**changes))  # type: ignore[arg-type]
+
+
+def test_a_model_that_gives_no_motion_is_refused() -> None:
+    model = FakeModel()
+    model.result_names = ["jaw"]
+    with pytest.raises(ModelError, match="gives no expression, speech"):
+        AudioEncoder(model)  # type: ignore[arg-type]
