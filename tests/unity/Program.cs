@@ -1,0 +1,97 @@
+// What the tests in test_reader.py run under mono: the package's plain C#, fed by files and sockets.
+using System;
+using System.IO;
+using System.Text;
+using AvatarDriver;
+
+static class Program
+{
+    static int Main(string[] arguments)
+    {
+        switch (arguments[0])
+        {
+            case "edit-mode-tests": return NUnit.Framework.Runner.Run(typeof(Program).Assembly);
+            case "read": return Read(arguments[1]);
+            case "garbage": return Garbage(arguments[1], int.Parse(arguments[2]));
+            case "receive": return Receive();
+            case "avatar": return AvatarCheck.Run();
+            default: return 99;
+        }
+    }
+
+    /// <summary>A line for each length-prefixed packet of a file: what it is, with all values as hexadecimal floats.</summary>
+    static int Read(string path)
+    {
+        var reader = new FrameReader();
+        var output = new StringBuilder();
+        using (var file = new BinaryReader(File.OpenRead(path)))
+            while (file.BaseStream.Position < file.BaseStream.Length)
+            {
+                byte[] packet = file.ReadBytes(file.ReadInt32());
+                var frame = new FaceFrame();
+                try
+                {
+                    output.AppendLine(
+                        reader.Read(packet, 0, packet.Length, frame) == PacketKind.Hello ? "hello" : Describe(frame));
+                }
+                catch (ProtocolException error)
+                {
+                    output.AppendLine("refused " + error.Message);
+                }
+            }
+        Console.Write(output);
+        return 0;
+    }
+
+    static string Describe(FaceFrame frame)
+    {
+        var text = new StringBuilder("face");
+        text.Append(' ').Append(frame.Seq).Append(' ').Append(frame.CaptureNs).Append(' ').Append(frame.PublishNs);
+        text.Append(' ').Append(BitConverter.ToString(Encoding.UTF8.GetBytes(frame.Head)).Replace("-", ""));
+        foreach (Channel channel in Enum.GetValues(typeof(Channel)))
+        {
+            text.Append(' ');
+            if (channel == Channel.Shape && !frame.HasShape)
+                text.Append('-');
+            else
+                foreach (float value in frame[channel])
+                    text.Append(BitConverter.ToString(BitConverter.GetBytes(value)).Replace("-", ""));
+        }
+        return text.ToString();
+    }
+
+    /// <summary>Garbage collections while one packet is read many times, and the time of each reading.</summary>
+    static int Garbage(string path, int count)
+    {
+        byte[] packet = File.ReadAllBytes(path);
+        var reader = new FrameReader();
+        var frame = new FaceFrame();
+        reader.Read(packet, 0, packet.Length, frame);
+        GC.Collect();
+        int before = GC.CollectionCount(0);
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        for (int index = 0; index < count; index++)
+            reader.Read(packet, 0, packet.Length, frame);
+        Console.WriteLine((GC.CollectionCount(0) - before) + " " + watch.Elapsed.TotalMilliseconds * 1000 / count);
+        return 0;
+    }
+
+    /// <summary>Prints the port, then for each line of input the counters and the newest frame, and ends with the input.</summary>
+    static int Receive()
+    {
+        var frame = new FaceFrame();
+        using (var receiver = new UdpReceiver(0, "127.0.0.1", message => Console.Error.WriteLine(message)))
+        {
+            Console.WriteLine(receiver.Port);
+            while (Console.ReadLine() != null)
+            {
+                bool isNew = receiver.TryTakeNewest(ref frame);
+                Console.WriteLine(
+                    receiver.Received + " " + receiver.Lost + " " + receiver.Late + " " + receiver.Damaged + " " +
+                    (isNew ? frame.Seq : -1) + " " + (frame.HasShape ? frame.Shape[99] : 0f).ToString("R"));
+            }
+        }
+        Console.WriteLine("stopped");
+        return 0;
+    }
+}

@@ -1,0 +1,46 @@
+using UnityEngine;
+
+namespace AvatarDriver
+{
+    /// <summary>
+    /// The only place where axes change. On the wire: right-handed, +X to the subject's left, +Y up, +Z out of the face.
+    /// In Unity: left-handed, and for a face that looks along +Z the subject's right is +X.
+    /// </summary>
+    public static class AxisConversion
+    {
+        /// <summary>A point or a direction, m.</summary>
+        public static Vector3 Position(float x, float y, float z) => new Vector3(-x, y, z);
+
+        /// <summary>An axis-angle vector, rad. Mirroring X turns the sense of rotation about the two other axes.</summary>
+        public static Quaternion Rotation(float x, float y, float z)
+        {
+            float angle = Mathf.Sqrt(x * x + y * y + z * z);
+            if (angle < 1e-6f)
+                return Quaternion.identity;
+            float scale = Mathf.Sin(angle / 2f) / angle;
+            return new Quaternion(x * scale, -y * scale, -z * scale, Mathf.Cos(angle / 2f));
+        }
+
+        /// <summary>An eyeball, rad: pitched first, then turned.</summary>
+        public static Quaternion Eye(float pitch, float yaw) => Rotation(0f, yaw, 0f) * Rotation(pitch, 0f, 0f);
+
+        /// <summary>The head's origin in the camera's frame, m.</summary>
+        public static Vector3 HeadPosition(FaceFrame frame) => Position(frame.HeadTranslation);
+
+        /// <summary>Head to camera.</summary>
+        public static Quaternion HeadRotation(FaceFrame frame) => Rotation(frame.HeadRotation);
+
+        /// <summary>Jaw to head.</summary>
+        public static Quaternion JawRotation(FaceFrame frame) => Rotation(frame.Jaw);
+
+        /// <summary>Left eyeball to head.</summary>
+        public static Quaternion LeftEyeRotation(FaceFrame frame) => Eye(frame.Gaze[0], frame.Gaze[1]);
+
+        /// <summary>Right eyeball to head.</summary>
+        public static Quaternion RightEyeRotation(FaceFrame frame) => Eye(frame.Gaze[2], frame.Gaze[3]);
+
+        static Vector3 Position(float[] values) => Position(values[0], values[1], values[2]);
+
+        static Quaternion Rotation(float[] values) => Rotation(values[0], values[1], values[2]);
+    }
+}
