@@ -27,7 +27,7 @@ def bench(video: str | None, duration_s: float) -> None:
         realtime=True,
         loop=True,
         duration_s=duration_s,
-        out=("zmq://127.0.0.1:*", "osc://127.0.0.1:9"),  # the discard port: sent, and heard by nobody
+        out=("zmq://127.0.0.1:0", "osc://127.0.0.1:9"),  # the discard port: sent, and heard by nobody
     )
     run = assemble(settings, notify=lambda sentence: print(sentence, file=sys.stderr))
     pipeline = run.pipeline
