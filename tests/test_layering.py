@@ -18,6 +18,9 @@ MAY_IMPORT = {
     "models": ("protocol", "models"),
     "driver": ("protocol", "models.head", "driver"),
     "training": ("protocol", "models", "training"),
+    # What is judged here is the driver itself, and the landmarks are placed by its tracker.
+    "training.evaluate": ("protocol", "models", "training", "driver"),
+    "training.head.landmark_embedding": ("protocol", "models", "training", "driver"),
 }
 # What each layer must do without, anywhere, even inside functions.
 MUST_NOT_IMPORT = {

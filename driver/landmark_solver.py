@@ -1,0 +1,166 @@
+"""Landmarks in, motion out: fits the head to every picture and learns, slowly, whose head it is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driver.eyes import EyeMeter, Eyes, EyeSettings
+from driver.face_fit import FaceFit, FaceFitter, FitSettings, Person, Pinhole
+from driver.identity import Identity, IdentityLearner, IdentitySettings
+from driver.types import FaceTrack, Motion
+from models.head.flame import HeadModel, open_head
+from models.head.landmarks import SKIN_COUNT, LandmarkEmbedding, LandmarkRig, open_head_landmarks
+from models.head.rotation import axis_angle_from_matrix
+from protocol.frame import REGIONS, Floats
+
+
+@dataclass(frozen=True)
+class SolverSettings:
+    """restart_gap_s             without a face for longer, the pose and expression before say nothing
+    restart_jump              likewise when the face has moved by this many of its widths since the last picture
+    forget_s                  without a face for longer, somebody else may sit there
+    facing_range              cosine of the angle to the camera at which a landmark begins to count, and counts fully
+    learn_presence, learn_facing   least presence and cosine of the head to learn the person from
+    face_px_range             face widths at which landmarks begin to carry expression, and do so fully
+    error_range_m             median landmark errors at which the fit is trusted fully, and no longer
+    """
+
+    restart_gap_s: float = 0.5
+    restart_jump: float = 0.6
+    forget_s: float = 4.0
+    facing_range: tuple[float, float] = (0.0, 0.4)
+    learn_presence: float = 0.9
+    learn_facing: float = 0.8
+    face_px_range: tuple[float, float] = (20.0, 80.0)
+    error_range_m: tuple[float, float] = (0.004, 0.012)
+    fit: FitSettings = field(default_factory=FitSettings)
+    eyes: EyeSettings = field(default_factory=EyeSettings)
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """What is carried from picture to picture; replaced as a whole."""
+
+    capture_ns: int
+    centre_px: Floats
+    face: FaceFit
+    eyes: Eyes
+    identity: Identity
+    person: Person
+    learnt_ns: int
+
+
+class LandmarkSolver:
+    """Stage: FaceTrack -> Motion, for one person at a time. Equal tracks in equal order give equal motion.
+
+    A track without a face gives a motion with confidence 0.
+    """
+
+    def __init__(
+        self,
+        head: HeadModel | None = None,
+        embedding: LandmarkEmbedding | None = None,
+        settings: SolverSettings | None = None,
+        *,
+        horizontal_fov_deg: float = 60.0,
+    ) -> None:
+        """`head` and `embedding` default to the open head and its landmarks.
+
+        `horizontal_fov_deg` is the camera's field of view across the longer side of its picture. When it is wrong the
+        head's distance is wrong by the same factor, and hardly anything else.
+        """
+        head = open_head() if head is None else head
+        embedding = open_head_landmarks() if embedding is None else embedding
+        self._settings = SolverSettings() if settings is None else settings
+        rig = LandmarkRig(head, embedding)
+        self._outward = rig.outward
+        self._fitter = FaceFitter(rig, embedding.spread_m, self._settings.fit)
+        self._learner = IdentityLearner(rig, self._fitter, self._settings.identity)
+        self._meter = EyeMeter(head, embedding, self._settings.eyes)
+        self._is_skin = (np.arange(len(rig.ids)) < SKIN_COUNT).astype(np.float32)
+        self._focal_over_long_side = 0.5 / math.tan(math.radians(horizontal_fov_deg) / 2.0)
+        self._state: _State | None = None
+
+    def process(self, item: FaceTrack) -> Motion:
+        """The motion behind one picture's landmarks."""
+        if item.landmarks is None:
+            return Motion(item.capture_ns)
+        settings, before = self._settings, self._state
+        centre_px, width_px = item.landmarks[:, :2].mean(axis=0), float(np.ptp(item.landmarks[:, 0]))
+        elapsed_s = None if before is None else (item.capture_ns - before.capture_ns) / 1e9
+        if before is None or elapsed_s is None or not 0.0 < elapsed_s <= settings.forget_s:
+            identity, before, elapsed_s = self._learner.start(), None, None
+            person, eyes = self._learner.person(identity), self._meter.start()
+        else:
+            identity, person, eyes = before.identity, before.person, before.eyes
+            jump = float(np.linalg.norm(centre_px - before.centre_px)) / width_px
+            if elapsed_s > settings.restart_gap_s or jump > settings.restart_jump:
+                elapsed_s = None
+
+        camera = self.camera(item.image_size)
+        observed = camera.normalised(item.landmarks[:, :2])
+        if before is not None and elapsed_s is not None:
+            start = before.face
+            eyes_now = self._meter.measure(observed, person.shape, start, eyes, elapsed_s, learn=False)
+        else:
+            start = self._fitter.first_guess(item.landmarks, person, camera)
+            eyes_now = eyes
+        visibility = self._visibility(start)
+        face, seen = self._fitter.fit(observed, visibility, person, start, eyes_now.eyelids, eyes_now.gaze, elapsed_s)
+        facing = float(-face.rotation[:, 2] @ face.translation) / float(np.linalg.norm(face.translation))
+        is_learnable = item.presence >= settings.learn_presence and facing >= settings.learn_facing
+        eyes = self._meter.measure(
+            observed, person.shape, face, eyes, 0.0 if elapsed_s is None else elapsed_s, learn=is_learnable
+        )
+        learnt_ns = item.capture_ns if before is None else before.learnt_ns
+        if is_learnable and (before is None or item.capture_ns - learnt_ns >= settings.identity.interval_s * 1e9):
+            identity = self._learner.learned(identity, seen, face)
+            person = self._learner.person(identity)
+            learnt_ns = item.capture_ns
+        self._state = _State(item.capture_ns, centre_px, face, eyes, identity, person, learnt_ns)
+        return Motion(
+            capture_ns=item.capture_ns,
+            expression=face.expression.astype(np.float32),
+            jaw=face.jaw.astype(np.float32),
+            eyelids=eyes.eyelids,
+            gaze=eyes.gaze,
+            head_rotation=axis_angle_from_matrix(face.rotation).astype(np.float32),
+            head_translation=face.translation.astype(np.float32),
+            shape=person.shape,
+            confidence=self._confidence(item, width_px, facing, float(np.median(seen.error_m[:SKIN_COUNT]))),
+        )
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def camera(self, image_size: tuple[int, int]) -> Pinhole:
+        """The camera that took pictures of this size (width, height)."""
+        width, height = image_size
+        return Pinhole(self._focal_over_long_side * max(width, height), (width / 2, height / 2))
+
+    def _visibility(self, face: FaceFit) -> Floats:
+        """[L] 0..1: how well the camera sees each landmark of a head posed like this; the irises have no say here."""
+        towards_camera = face.rotation.T @ -face.translation
+        cosine = self._outward @ (towards_camera / np.linalg.norm(towards_camera))
+        return (self._is_skin * _ramp(cosine, *self._settings.facing_range)).astype(np.float32)
+
+    def _confidence(self, item: FaceTrack, width_px: float, facing: float, error_m: float) -> Floats:
+        """mouth, upper_face, eyes, head."""
+        settings = self._settings
+        low, high = settings.error_range_m
+        pose = _ramp(item.presence, 0.5, 0.9) * (1.0 - _ramp(error_m, low, high))
+        face = pose * _ramp(width_px, *settings.face_px_range)
+        frontal = _ramp(facing, 0.2, 0.6)
+        by_region = {"mouth": face * frontal, "upper_face": face * frontal, "eyes": face * frontal, "head": pose}
+        return np.array([by_region[region] for region in REGIONS], np.float32)
+
+
+def _ramp(value: NDArray[np.floating[Any]] | float, low: float, high: float) -> Floats:
+    """0 below `low`, 1 above `high`, straight between."""
+    return np.clip((np.asarray(value) - low) / (high - low), 0.0, 1.0).astype(np.float32)

@@ -1,0 +1,1 @@
+"""How good the product is: on clips, on synthetic truth, against references."""
