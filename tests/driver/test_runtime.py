@@ -121,3 +121,11 @@ def test_a_model_of_somebody_else_is_refused(tmp_path: Path) -> None:
     onnx.save(graph, path)
     with pytest.raises(ModelError, match=r"a next_state_\* output for each state_\* input"):
         OnnxModel(path, "cpu")
+
+    graph = onnx.load(ENVELOPE)
+    graph.graph.input[0].name = "sound"
+    for node in graph.graph.node:
+        node.input[:] = ["sound" if name == "signal" else name for name in node.input]
+    onnx.save(graph, path)
+    with pytest.raises(ModelError, match="a model needs the input 'signal'"):
+        OnnxModel(path, "cpu")
