@@ -78,7 +78,7 @@ def _mux_sound(container, stream, sound: NDArray[np.float32], rate_hz: int, begi
 
 
 def rotate_mp4(path: Path, degrees: int) -> None:
-    """Write a rotation tag into the track header, as phones do: players show the picture turned clockwise by `degrees`."""
+    """Write a rotation tag as phones do: players show the picture turned clockwise by `degrees`."""
     data = bytearray(path.read_bytes())
     begin = data.index(b"tkhd") + 4
     matrix_at = begin + 40  # version 0: flags, times, id, duration, layer, group, volume, reserved

@@ -45,8 +45,8 @@ class PulseServer:
         self._run("pactl", "set-default-sink", SINK)
 
     def play(self, wav: Path) -> None:
-        """Play a sound file and wait for its end."""
-        self._run("paplay", f"--device={SINK}", "--latency-msec=20", str(wav))
+        """Play a sound file and wait for its end. A loaded machine needs the latency: else silence is inserted."""
+        self._run("paplay", f"--device={SINK}", "--latency-msec=300", str(wav))
 
     def signal(self, number: signal.Signals) -> None:
         """SIGSTOP makes it hang, SIGCONT go on."""
@@ -54,10 +54,12 @@ class PulseServer:
         os.kill(self._pid, number)
 
     def kill(self) -> None:
-        """As `kill -9`."""
-        if self._pid is not None:
-            os.kill(self._pid, signal.SIGKILL)
-            self._pid = None
+        """As `kill -9`. Returns when the process is gone, so that the next one does not think it still runs."""
+        if self._pid is None:
+            return
+        os.kill(self._pid, signal.SIGKILL)
+        (self._folder / "run" / "pulse" / "pid").unlink(missing_ok=True)
+        self._pid = None
 
     def _run(self, *command: str) -> None:
         subprocess.run(command, check=True, env={**os.environ, **self.environment}, capture_output=True, timeout=30)

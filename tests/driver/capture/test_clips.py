@@ -13,7 +13,7 @@ from driver.types import AUDIO_RATE_HZ
 
 
 def counted(path) -> tuple[int, float]:
-    """(decoded pictures, time of the last in s) by another way through the file than ours: no threads, no conversion."""
+    """(decoded pictures, time of the last in s), by a plainer way through the file than ours."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.thread_type = "NONE"

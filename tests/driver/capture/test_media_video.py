@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -113,7 +114,7 @@ def test_damage_is_skipped_and_said(tmp_path):
     frames = play_all(VideoFile(path, 0, realtime=False, notify=said.append))
     assert len(frames) > 20
     assert [sentence for sentence in said if "damaged video packets were skipped" in sentence] == said != []
-    assert all(b.capture_ns > a.capture_ns for a, b in zip(frames, frames[1:], strict=False))
+    assert all(b.capture_ns > a.capture_ns for a, b in pairwise(frames))
 
 
 def test_names_that_look_like_protocols_are_files(tmp_path, monkeypatch):
