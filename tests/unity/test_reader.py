@@ -119,6 +119,42 @@ def test_packets_in_other_dress_are_read_to_the_same_values(program, tmp_path):
     assert read(program, packets, tmp_path / "packets") == [expected(packet) for packet in packets]
 
 
+def test_faulty_packets_are_refused(program, tmp_path):
+    content = msgpack.unpackb(encode(wink()))
+
+    def changed(**fields):
+        return msgpack.packb({**content, **fields})
+
+    required = [part.name for part in PARTS if not part.is_optional] + ["v", "type", "seq", "head", "publish_ns"]
+    packets = {f"without {name}": msgpack.packb({**content, name: None}) for name in required}
+    packets |= {
+        f"no {name}": msgpack.packb({key: value for key, value in content.items() if key != name}) for name in required
+    }
+    packets |= {
+        "a key twice": b"\xde\x00\x13" + encode(wink())[3:] + msgpack.packb("seq") + msgpack.packb(9),
+        "another version": changed(v=2),
+        "an unknown type": changed(type="body"),
+        "a negative count": changed(seq=-1),
+        "a count over 2^63-1": changed(seq=2**63),
+        "a count with a fraction": changed(seq=1.0),
+        "a long id": changed(head="h" * 65),
+        "an empty id": changed(head=""),
+        "an id with a control character": changed(head="a\nb"),
+        "too many jaws": changed(jaw=b"\0" * 16),
+        "a jaw as a list": changed(jaw=[0.0, 0.0, 0.0]),
+        "a jaw out of range": changed(jaw=np.full(3, 1.1, "<f4").tobytes()),
+        "a jaw that is not a number": changed(jaw=np.full(3, np.nan, "<f4").tobytes()),
+        "a speech out of range": changed(speech=1.1),
+        "an extension": changed(extra=msgpack.ExtType(5, b"x")),
+        "a list": msgpack.packb([1, 2]),
+        "too long": changed(extra=b"\0" * 65_500),
+    }
+    assert [expected(packet) for packet in packets.values()] == [None] * len(packets)
+    lines = read(program, packets.values(), tmp_path / "packets")
+    accepted = [name for name, line in zip(packets, lines, strict=True) if not line.startswith("refused")]
+    assert not accepted
+
+
 def mutated(packet, chance):
     data = bytearray(packet)
     for _ in range(chance.randint(1, 4)):
