@@ -5,6 +5,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -232,12 +233,13 @@ class Receiver:
 
     def wait_for(self, packets):
         """Ask until so many packets are accounted for; everything that was seen as newest, and the last answer."""
-        seen = []
-        while True:
+        seen, answer = [], (0,) * 6
+        deadline_s = time.monotonic() + 30
+        while answer[0] + answer[2] + answer[3] < packets:
+            assert time.monotonic() < deadline_s, f"only {answer} of {packets} packets arrived"
             answer = self.ask()
             seen += [answer[4]] if answer[4] >= 0 else []
-            if answer[0] + answer[2] + answer[3] >= packets:
-                return seen, answer
+        return seen, answer
 
     def stop(self):
         output, errors = self.process.communicate(timeout=30)
