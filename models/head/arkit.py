@@ -17,13 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.head.bounded import bounded_quadratic_minimum
 from models.head.flame import EYELID_COUNT, Floats, HeadModel
-from protocol.frame import ARKIT_SHAPES
+from protocol.frame import ARKIT_SHAPES, PART_BY_NAME
 
 Doubles = NDArray[np.float64]
 
 JAW_SIZE, GAZE_SIZE = 3, 4
 
-# Keeps shapes that nearly cancel (a smile against a frown) from growing together, as a share of the mean curvature.
+# Keeps shapes that nearly cancel (a smile against a frown) from growing together, as a share of each one's curvature.
 _RIDGE = 1e-3
 
 _DIRECT_SHAPES = tuple(
@@ -58,12 +58,12 @@ class ArkitMap:
         rows = self._table[self._solved, : self._expression_count]
         self._to_gradient = rows @ metric
         curvature = self._to_gradient @ rows.T
-        self._curvature = curvature + _RIDGE * np.mean(np.diag(curvature)) * np.eye(len(rows))
+        self._curvature = curvature + _RIDGE * np.diag(np.diag(curvature))
 
     def to_motion(self, weights: ArrayLike) -> tuple[Floats, Floats, Floats, Floats]:
         """(expression [E] sd, jaw [3] rad, eyelids [2] 0..1, gaze [4] rad) of `weights` [52], all float32.
 
-        Weights outside 0..1 are clipped, and mouthClose to jawOpen.
+        Weights outside 0..1 are clipped, mouthClose to jawOpen, and impossible faces to the motion space's bounds.
         """
         given = np.clip(np.asarray(weights, np.float64), 0.0, 1.0)
         if given.shape != (len(ARKIT_SHAPES),):
@@ -73,8 +73,10 @@ class ArkitMap:
         motion = given @ self._table
         if self._is_mirrorable:
             motion = 0.5 * (motion + self._mirrored_motion(given[self._weight_mirror] @ self._table))
-        expression, jaw, eyelids, gaze = np.split(
-            motion.astype(np.float32), np.cumsum([self._expression_count, JAW_SIZE, EYELID_COUNT])
+        parts = np.split(motion.astype(np.float32), np.cumsum([self._expression_count, JAW_SIZE, EYELID_COUNT]))
+        expression, jaw, eyelids, gaze = (
+            np.clip(values, PART_BY_NAME[name].minimum, PART_BY_NAME[name].maximum)
+            for name, values in zip(("expression", "jaw", "eyelids", "gaze"), parts, strict=True)
         )
         return expression, jaw, eyelids, gaze
 

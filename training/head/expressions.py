@@ -16,7 +16,8 @@ from protocol.frame import ARKIT_SHAPES
 from training.head.basis import MirrorBasis, mirror_basis
 from training.head.plausible import draw_faces
 from training.head.rig import FULL_GAZE_PITCH_RAD, FULL_GAZE_YAW_RAD, Rig
-from training.head.source import Doubles, Source
+from training.head.seal import sealed
+from training.head.source import Doubles, Longs, Source
 from training.head.topology import Topology
 
 EXPRESSION_COUNT = 50
@@ -52,10 +53,15 @@ class Expressions:
     arkit_motion: Doubles
 
 
-def build_expressions(source: Source, topology: Topology, head: Doubles, rig: Rig, weights: Doubles) -> Expressions:
-    """Of the mean `head` [V, 3]; `weights` [V] is how much each vertex counts."""
-    shapes = np.stack([_expression_shape(name, source, topology, rig) for name in _EXPRESSION_SHAPES])
-    shapes = _paired(shapes, topology)
+def build_expressions(
+    source: Source, topology: Topology, head: Doubles, rig: Rig, weights: Doubles, inside_mouth: Longs
+) -> Expressions:
+    """Of the mean `head` [V, 3]; `weights` [V] is how much each vertex counts; triangles of the mouth's inside."""
+    shapes = _paired(np.stack([topology.offsets(source.face_unit(name)) for name in _EXPRESSION_SHAPES]), topology)
+    close = _EXPRESSION_SHAPES.index("mouthClose")
+    # The source's mouthClose is drawn on the open jaw; all others on the closed one. There it must seal the lips.
+    closed = head + rig.opened + shapes[close]
+    shapes[close] = rig.before_jaw(shapes[close] + sealed(closed, topology, inside_mouth))
     split = shapes[[_EXPRESSION_SHAPES.index(name) for name in _SPLIT_SHAPES]]
     left_share = np.clip(0.5 + 0.5 * head[:, 0] / _SPLIT_HALF_WIDTH_M, 0.0, 1.0)
     left_share = left_share * left_share * (3.0 - 2.0 * left_share)
@@ -89,12 +95,6 @@ def build_expressions(source: Source, topology: Topology, head: Doubles, rig: Ri
         eyelid_dirs=_eyelid_dirs(source, topology),
         arkit_motion=_arkit_motion(coefficients, rig),
     )
-
-
-def _expression_shape(name: str, source: Source, topology: Topology, rig: Rig) -> Doubles:
-    offsets = topology.offsets(source.face_unit(name))
-    # The source's mouthClose is drawn on the open jaw; all others on the closed one.
-    return rig.before_jaw(offsets) if name == "mouthClose" else offsets
 
 
 def _paired(shapes: Doubles, topology: Topology) -> Doubles:

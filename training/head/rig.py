@@ -24,12 +24,20 @@ FULL_GAZE_YAW_RAD = np.radians(30.0)
 
 _JOINT_NEIGHBOURS = 60
 _SMOOTHING_PASSES = 3
+_LEAST_WEIGHT = 0.002
+_TONGUE_LOWERING = 0.35
+# Lids follow a gaze up or down by more than the source shows for its smaller turns.
+_LID_FOLLOW_GAIN = 1.4
 
 
 @dataclass(frozen=True, eq=False)
 class Rig:
-    """FLAME's rig arrays for the head, float64, and the jaw angles of jawOpen and jawLeft at weight 1, in rad."""
+    """FLAME's rig arrays for the head, float64, and the jaw angles of jawOpen and jawLeft at weight 1, in rad.
 
+    `opened` [V, 3] are the offsets of the full jawOpen, as skinning and corrective give them together.
+    """
+
+    opened: Doubles
     joint_regressor: Doubles
     weights: Doubles
     pose_dirs: Doubles
@@ -47,8 +55,11 @@ def build_rig(source: Source, topology: Topology, head: Doubles, reference: Doub
     """The rig of the mean `head` [V, 3]; `reference` [N, 3] is the base mesh of an average person."""
     opened = topology.offsets(source.face_unit("jawOpen"))
     opened = 0.5 * (opened + topology.mirrored(opened))
+    # The source's tongue stays arched and fills the open mouth: it is laid down.
+    tongue = topology.parts["tongue"]
+    opened[tongue, 1] -= _TONGUE_LOWERING * (head[tongue, 1] - head[tongue, 1].min())
     left, right = (topology.offsets(source.face_unit(name)) for name in ("jawLeft", "jawRight"))
-    # What drives the corrective changes its sign with the jaw's, so the offsets must do so too: the odd part.
+    # What drives the corrective changes its sign with the jaw's, so only the odd part can be had.
     left = 0.5 * (left - right)
     left = 0.5 * (left - topology.mirrored(left))
 
@@ -82,17 +93,20 @@ def build_rig(source: Source, topology: Topology, head: Doubles, reference: Doub
         regressor[joint, ids] = 1.0 / len(ids)
 
     pose_dirs = np.zeros((topology.vertex_count, 3, 9 * (JOINT_COUNT - 1)))
-    for axis_angle, offsets, entries in (
-        ((open_rad, 0.0, 0.0), opened, ((2, 1), (1, 2))),
-        ((0.0, left_rad, 0.0), left, ((0, 2), (2, 0))),
-    ):
-        corrective = _corrective(head, offsets, jaw_weights, pivot, axis_angle) / np.sin(max(axis_angle))
-        # sin(angle) is half the difference of these two entries of R, whatever else the jaw does.
-        for (row, column), sign in zip(entries, (0.5, -0.5), strict=True):
-            pose_dirs[:, :, 9 * (JAW - 1) + 3 * row + column] += sign * corrective
-    for joint, side in ((LEFT_EYE, "Left"), (RIGHT_EYE, "Right")):
-        _add_lid_follow(pose_dirs[:, :, 9 * (joint - 1) : 9 * joint], source, topology, side)
-    return Rig(regressor, weights, pose_dirs, open_rad, left_rad)
+    to_open = _corrective(head, opened, jaw_weights, pivot, (open_rad, 0.0, 0.0)) / np.sin(open_rad)
+    to_left = _corrective(head, left, jaw_weights, pivot, (0.0, left_rad, 0.0)) / np.sin(left_rad)
+    to_left = 0.5 * (to_left - topology.mirrored(to_left))
+    # sin(angle) is half the difference of these two entries of R, whatever else the jaw does.
+    for corrective, plus, minus in ((to_open, (2, 1), (1, 2)), (to_left, (0, 2), (2, 0))):
+        pose_dirs[:, :, 9 * (JAW - 1) + 3 * plus[0] + plus[1]] = 0.5 * corrective
+        pose_dirs[:, :, 9 * (JAW - 1) + 3 * minus[0] + minus[1]] = -0.5 * corrective
+    left_lids = _lid_follow(source, topology)
+    pose_dirs[:, :, 9 * (LEFT_EYE - 1) : 9 * LEFT_EYE] = left_lids
+    # A mirrored yaw has the opposite sine, which drives the entry (2, 0).
+    of_right = np.moveaxis(topology.mirrored(np.moveaxis(left_lids, 2, 0)), 0, 2)
+    of_right[:, :, 3 * 2 + 0] *= -1.0
+    pose_dirs[:, :, 9 * (RIGHT_EYE - 1) : 9 * RIGHT_EYE] = of_right
+    return Rig(opened, regressor, weights, pose_dirs, open_rad, left_rad)
 
 
 def _hinge(points: Doubles, offsets: Doubles) -> tuple[float, Doubles]:
@@ -114,15 +128,17 @@ def _jaw_weights(topology: Topology, head: Doubles, opened: Doubles, pivot: Doub
     share = np.clip(share, 0.0, 1.0) * np.clip(moved / 0.001, 0.0, 1.0)
     skin = topology.parts["skin"]
     for _ in range(_SMOOTHING_PASSES):
-        share[skin] = _neighbour_mean(share, topology)[skin]
+        share[skin] = _neighbour_mean(share[:, None], topology)[skin, 0]
     for part in ("upper_teeth", "left_eye", "right_eye"):
         share[topology.parts[part]] = 0.0
     share[topology.parts["lower_teeth"]] = 1.0
+    share[share < _LEAST_WEIGHT] = 0.0
     return 0.5 * (share + share[topology.mirror])
 
 
 def _neighbour_mean(values: Doubles, topology: Topology) -> Doubles:
-    total, count = np.zeros_like(values), np.zeros_like(values)
+    """Half of each vertex's own value [V, A] and half of its neighbours' mean."""
+    total, count = np.zeros_like(values), np.zeros((len(values), 1))
     for one, other in ((0, 1), (1, 2), (2, 0), (1, 0), (2, 1), (0, 2)):
         np.add.at(total, topology.triangles[:, one], values[topology.triangles[:, other]])
         np.add.at(count, topology.triangles[:, one], 1.0)
@@ -138,20 +154,26 @@ def _corrective(
     return np.linalg.solve(blended, wanted[:, :, None])[:, :, 0] - (head - pivot)
 
 
-def _add_lid_follow(pose_dirs: Doubles, source: Source, topology: Topology, side: str) -> None:
-    """Fill one eye's [V, 3, 9]: lids follow the gaze, exactly the source's at the full angles.
+def _lid_follow(source: Source, topology: Topology) -> Doubles:
+    """The left eye's pose dirs [V, 3, 9]: lids follow the gaze, at the full angles by what the source draws.
 
     With R = R_y(yaw) R_x(pitch), four entries of R - I are functions of one angle each: -R12 = sin(pitch),
     R11 - 1 = cos(pitch) - 1, -R20 = sin(yaw) and R00 - 1 = cos(yaw) - 1.
     """
-    lids = {name: topology.offsets(source.face_unit(f"eyeLook{name}{side}")) for name in ("Down", "Up", "In", "Out")}
-    leftwards, rightwards = ("Out", "In") if side == "Left" else ("In", "Out")
+
+    def drawn(name: str) -> Doubles:
+        left, right = (topology.offsets(source.face_unit(f"eyeLook{name}{side}")) for side in ("Left", "Right"))
+        return 0.5 * (left + topology.mirrored(right))
+
+    down, up, inwards, outwards = (drawn(name) for name in ("Down", "Up", "In", "Out"))
+    pose_dirs = np.zeros((topology.vertex_count, 3, 9))
     for plus, minus, angle, odd_entry, even_entry in (
-        (lids["Down"], lids["Up"], FULL_GAZE_PITCH_RAD, (1, 2), (1, 1)),
-        (lids[leftwards], lids[rightwards], FULL_GAZE_YAW_RAD, (2, 0), (0, 0)),
+        (_LID_FOLLOW_GAIN * down, _LID_FOLLOW_GAIN * up, FULL_GAZE_PITCH_RAD, (1, 2), (1, 1)),
+        (outwards, inwards, FULL_GAZE_YAW_RAD, (2, 0), (0, 0)),
     ):
         pose_dirs[:, :, 3 * odd_entry[0] + odd_entry[1]] = -0.5 * (plus - minus) / np.sin(angle)
         pose_dirs[:, :, 3 * even_entry[0] + even_entry[1]] = 0.5 * (plus + minus) / (np.cos(angle) - 1.0)
+    return pose_dirs
 
 
 def _moved_like_head(ids: Longs, reference: Doubles, topology: Topology, head: Doubles) -> Doubles:

