@@ -10,13 +10,13 @@ A client refuses another `v`, and ignores keys it does not know: they may be add
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import msgpack
 import numpy as np
 
-from protocol.frame import ARKIT_SHAPES, PART_BY_NAME, PARTS, REGIONS, SCHEMA_VERSION, FaceFrame, Part, ProtocolError
+from protocol.frame import PART_BY_NAME, PARTS, SCHEMA_VERSION, FaceFrame, Part, ProtocolError
+from protocol.hello import Hello, fields_of, hello_of
 
 # Payload of one Ethernet frame without IP and UDP headers: larger datagrams are split, and lost whole with any piece.
 MAX_DATAGRAM_BYTES = 1472
@@ -25,58 +25,12 @@ MAX_PACKET_BYTES = 65_507
 
 _MAX_KEYS = 256
 _MAX_ITEMS = 1024
-_MAX_TEXT_BYTES = 64
+_MAX_HEAD_BYTES = 64
 
 _SCALARS = tuple(part.name for part in PARTS if part.is_scalar)
 _REQUIRED = tuple(part for part in PARTS if not part.is_scalar and not part.is_optional)
 _OPTIONAL = tuple(part for part in PARTS if not part.is_scalar and part.is_optional)
 _ARRAYS = _REQUIRED + _OPTIONAL
-
-
-@dataclass(frozen=True)
-class PartSchema:
-    """One row of the hello's table: what a client needs to read a part that it did not know before."""
-
-    name: str
-    size: int
-    unit: str
-    minimum: float
-    maximum: float
-
-
-SCHEMA: tuple[PartSchema, ...] = tuple(
-    PartSchema(part.name, part.size, part.unit, part.minimum, part.maximum) for part in PARTS
-)
-
-
-@dataclass(frozen=True)
-class Hello:
-    """What a client learns before the first frame, and once a second after it.
-
-    rate_hz   frames a second that the sender aims at
-    parts     the motion space of this sender, in the order of its packets
-    arkit     names of the `arkit` weights, by position
-    regions   names of the `confidence` values, by position
-    """
-
-    sender: str
-    sender_version: str
-    head: str
-    rate_hz: float
-    parts: tuple[PartSchema, ...] = SCHEMA
-    arkit: tuple[str, ...] = ARKIT_SHAPES
-    regions: tuple[str, ...] = REGIONS
-
-    def __post_init__(self) -> None:
-        for name in ("sender", "sender_version", "head"):
-            _check_text(f"the hello's {name}", getattr(self, name))
-        rate: Any = self.rate_hz
-        if type(rate) not in (int, float) or not 0 < rate <= 1000:
-            raise ProtocolError(f"the hello's rate_hz is {rate!r}; it must be a number in 0..1000")
-        object.__setattr__(self, "rate_hz", float(rate))
-        for name in ("arkit", "regions"):
-            for text in getattr(self, name):
-                _check_text(f"a name in the hello's {name}", text)
 
 
 def encode(frame: FaceFrame) -> bytes:
@@ -100,17 +54,7 @@ def encode(frame: FaceFrame) -> bytes:
 
 def encode_hello(hello: Hello) -> bytes:
     """The packet of `hello`: a msgpack map whose `parts` are arrays [name, size, unit, minimum, maximum]."""
-    fields = {
-        "v": SCHEMA_VERSION,
-        "type": "hello",
-        "sender": hello.sender,
-        "sender_version": hello.sender_version,
-        "head": hello.head,
-        "rate_hz": hello.rate_hz,
-        "parts": [[part.name, part.size, part.unit, part.minimum, part.maximum] for part in hello.parts],
-        "arkit": hello.arkit,
-        "regions": hello.regions,
-    }
+    fields = {"v": SCHEMA_VERSION, "type": "hello", **fields_of(hello)}
     return _limited(msgpack.packb(fields))
 
 
@@ -127,7 +71,7 @@ def decode(data: bytes | bytearray | memoryview) -> FaceFrame | Hello:
     if kind == "face":
         return _face(fields)
     if kind == "hello":
-        return _hello(fields)
+        return hello_of(fields)
     raise ProtocolError(f"the packet has type {kind!r}; it must be 'face' or 'hello'")
 
 
@@ -220,7 +164,7 @@ def _is_plain(parts: dict[str, Any], values: np.ndarray, arrays: tuple[Part, ...
         and type(head) is str
         and head.isascii()
         and head.isprintable()
-        and 1 <= len(head) <= _MAX_TEXT_BYTES
+        and 1 <= len(head) <= _MAX_HEAD_BYTES
     )
 
 
@@ -237,40 +181,3 @@ def _number(fields: dict[Any, Any], name: str) -> float:
     if type(value) not in (int, float):
         raise ProtocolError(f"{name} is {value!r}; it must be a number")
     return float(np.float32(value))
-
-
-def _hello(fields: dict[Any, Any]) -> Hello:
-    return Hello(
-        sender=fields.get("sender", ""),
-        sender_version=fields.get("sender_version", ""),
-        head=fields.get("head", ""),
-        rate_hz=fields.get("rate_hz", 0),
-        parts=tuple(_part_schema(row) for row in _list(fields, "parts")),
-        arkit=tuple(_list(fields, "arkit")),
-        regions=tuple(_list(fields, "regions")),
-    )
-
-
-def _list(fields: dict[Any, Any], name: str) -> list[Any]:
-    value = fields.get(name)
-    if type(value) is not list:
-        raise ProtocolError(f"the hello's {name} is {type(value).__name__}; it must be an array")
-    return value
-
-
-def _part_schema(row: Any) -> PartSchema:
-    if type(row) is not list or len(row) < 5:
-        raise ProtocolError(f"the hello's part {row!r} must be an array [name, size, unit, minimum, maximum]")
-    name, size, unit, minimum, maximum = row[:5]
-    _check_text("the hello's part name", name)
-    _check_text("the hello's unit", unit)
-    if type(size) is not int or not 1 <= size <= MAX_PACKET_BYTES // 4:
-        raise ProtocolError(f"the hello's part {name} has size {size!r}; it must be a positive integer")
-    if not all(type(bound) in (int, float) for bound in (minimum, maximum)) or not minimum < maximum:
-        raise ProtocolError(f"the hello's part {name} spans {minimum!r}..{maximum!r}; it must be a range of numbers")
-    return PartSchema(name, size, unit, float(minimum), float(maximum))
-
-
-def _check_text(what: str, text: Any) -> None:
-    if type(text) is not str or not 1 <= len(text.encode("utf-8", "replace")) <= _MAX_TEXT_BYTES:
-        raise ProtocolError(f"{what} is {text!r}; it must be a text of 1..{_MAX_TEXT_BYTES} bytes")

@@ -9,7 +9,8 @@ from typing import Any
 from protocol import livelink, osc, osc_face, vmc
 from protocol.frame import OPEN_HEAD_ID, PARTS, SCHEMA_VERSION, FaceFrame
 from protocol.golden.frames import frames
-from protocol.msgpack_codec import Hello, encode, encode_hello
+from protocol.hello import Hello, fields_of
+from protocol.msgpack_codec import encode, encode_hello
 from protocol.recording_format import encode_header, encode_record
 
 FOLDER = Path(__file__).parent
@@ -26,7 +27,7 @@ def files() -> dict[str, bytes]:
 
     for name, frame in frames().items():
         add(f"face_{name}", encode(frame), face_meaning(frame))
-    add("hello", encode_hello(HELLO), _hello_meaning(HELLO))
+    add("hello", encode_hello(HELLO), {"v": SCHEMA_VERSION, "type": "hello", **fields_of(HELLO)})
     for index, datagram in enumerate(osc_face.encode(frames()["dense"], per_shape=True)):
         add(f"osc_{index}", datagram, _osc_meaning(datagram))
     for mode in ("assistant", "performer"):
@@ -49,20 +50,6 @@ def face_meaning(frame: FaceFrame) -> dict[str, Any]:
         "publish_ns": frame.publish_ns,
         "head": frame.head,
         **{name: values.tolist() for name, values in parts.items() if values is not None},
-    }
-
-
-def _hello_meaning(hello: Hello) -> dict[str, Any]:
-    return {
-        "v": SCHEMA_VERSION,
-        "type": "hello",
-        "sender": hello.sender,
-        "sender_version": hello.sender_version,
-        "head": hello.head,
-        "rate_hz": hello.rate_hz,
-        "parts": [[part.name, part.size, part.unit, part.minimum, part.maximum] for part in hello.parts],
-        "arkit": hello.arkit,
-        "regions": hello.regions,
     }
 
 

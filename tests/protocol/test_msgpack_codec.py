@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from protocol.frame import ARKIT_SHAPES, PART_BY_NAME, PARTS, FaceFrame, ProtocolError
 from protocol.golden.frames import dense, frames, wink
-from protocol.msgpack_codec import MAX_DATAGRAM_BYTES, SCHEMA, Hello, decode, encode, encode_hello
+from protocol.hello import SCHEMA, Hello
+from protocol.msgpack_codec import MAX_DATAGRAM_BYTES, decode, encode, encode_hello
 
 HELLO = Hello(sender="avatar-driver", sender_version="1.2.3", head="open-head/1", rate_hz=60.0)
 
