@@ -111,11 +111,12 @@ def test_lost_samples_jump_and_the_time_stays_true():
     assert abs(after[0].capture_ns - (600_000_000 + HOP_NS)) <= 2
 
 
-def test_even_one_lost_sample_shows():
+@pytest.mark.parametrize("lost", [0, 1])
+def test_even_the_smallest_loss_shows(lost):
     for rate_hz in RATES_HZ:
         chunker = Chunker(rate_hz, 1)
         last = chunker.push(noise(rate_hz), 10**9)[-1]
-        assert chunker.after_gap(1).push(noise(rate_hz), 2 * 10**9)[0].first_sample > last.first_sample + HOP_SAMPLES
+        assert chunker.after_gap(lost).push(noise(rate_hz), 2 * 10**9)[0].first_sample > last.first_sample + HOP_SAMPLES
 
 
 def test_values_stay_finite_and_in_range():

@@ -142,7 +142,8 @@ class SoundSystem:
         return Microphone(None, said.append, find=self.find, renew=self.renew, open_stream=self.open_stream, **options)
 
 
-def test_a_lost_device_is_reopened_and_said_once_each():
+def test_a_lost_device_is_reopened_and_said_once_each(monkeypatch):
+    monkeypatch.setattr("driver.capture.microphone._DEAD_S", 100)
     system, said = SoundSystem(HEADSET), []
     with Player(system.microphone(said)) as player:
         assert wait_for(lambda: system.streams)
@@ -160,6 +161,14 @@ def test_a_lost_device_is_reopened_and_said_once_each():
     assert len(said) == 2
     assert "'USB Headset: Audio' gives no sound any more" in said[0]
     assert "is heard again" in said[1]
+
+
+def test_a_device_that_falls_silent_without_a_word_is_reopened(monkeypatch):
+    monkeypatch.setattr("driver.capture.microphone._DEAD_S", 0.2)
+    system = SoundSystem(HEADSET)
+    with Player(system.microphone([])):
+        assert wait_for(lambda: len(system.streams) == 2)
+        assert system.streams[0].is_active
 
 
 def test_a_missing_device_is_waited_for_and_said_once():

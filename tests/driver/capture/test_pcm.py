@@ -129,6 +129,18 @@ def connect(source: PcmSource) -> socket.socket:
     return socket.create_connection(("127.0.0.1", source.port), timeout=10)
 
 
+def sent_until_blocked(engine: socket.socket, most: int) -> int:
+    """How many bytes go out until nothing moves for half a second."""
+    engine.settimeout(0.5)
+    sent = 0
+    try:
+        while sent < most:
+            sent += engine.send(bytes(65_536))
+    except TimeoutError:
+        pass
+    return sent
+
+
 def test_a_speech_engine_is_played_in_real_time_and_slowed_down():
     source = PcmSource("pcm://127.0.0.1:0?rate=24000")
     sound = tone(0.5, 24_000)
@@ -187,12 +199,8 @@ def test_an_engine_far_ahead_is_held_back():
     source = PcmSource("pcm://127.0.0.1:0")
     with Player(source), connect(source) as engine:
         engine.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16_384)
-        engine.settimeout(0.5)
-        sent = 0
-        with pytest.raises(TimeoutError):
-            while sent < 50_000_000:
-                sent += engine.send(bytes(65_536))
-    assert sent < 5_000_000  # 26 minutes of sound were ready; two at most are on their way
+        sent = sent_until_blocked(engine, 50_000_000)
+    assert 0 < sent < 5_000_000  # 26 minutes of sound were ready; two at most are on their way
 
 
 def test_an_engine_that_is_killed_is_survived():
