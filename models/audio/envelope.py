@@ -57,10 +57,12 @@ SILENCE_DB = -90.0
 LEVEL_START_DB = -42.0
 LEVEL_MINIMUM_DB = -48.0
 LEVEL_FALL_DB_PER_S = 1.5
-FLOOR_START_DB = -60.0
+FLOOR_START_DB = -45.0
 FLOOR_MINIMUM_DB = -65.0
 FLOOR_RISE_DB_PER_S = 3.0
 OPEN_RANGE_DB = 32.0
+OPEN_OVER_FLOOR_DB = 6.0
+OPEN_RANGE_MINIMUM_DB = 12.0
 SPEECH_OVER_FLOOR_DB = 9.0
 SPEECH_UNDER_LEVEL_DB = 26.0
 
@@ -87,7 +89,7 @@ class EnvelopeBaseline(StreamingModule):
     hop_s = HOP_SAMPLES / SAMPLE_RATE_HZ
     state_schema: Mapping[str, StateTensor] = {
         "overlap": StateTensor((OVERLAP_SAMPLES,), "the last samples, which the next frame begins with"),
-        "loudness": StateTensor((), "smoothed loudness over SILENCE_DB, dB"),
+        "loudness": StateTensor((), "smoothed loudness over FLOOR_START_DB, dB"),
         "level": StateTensor((), "the speaker's level over LEVEL_START_DB, dB"),
         "floor": StateTensor((), "the room's noise over FLOOR_START_DB, dB"),
         "speech": StateTensor((), "speech activity before its smoothing, 0..1"),
@@ -113,8 +115,8 @@ class EnvelopeBaseline(StreamingModule):
         powers, overlap = self._band_powers(signal, state["overlap"])
         hum, vocal, dark, bright, hiss = powers.unbind(-1)
 
-        loudness = one_pole(_decibels(hum + vocal + hiss) - SILENCE_DB, state["loudness"], LOUDNESS_S, self.hop_s)
-        loudness_db = loudness + SILENCE_DB
+        loudness = one_pole(_decibels(hum + vocal + hiss) - FLOOR_START_DB, state["loudness"], LOUDNESS_S, self.hop_s)
+        loudness_db = loudness + FLOOR_START_DB
         level = _follow_peak(loudness_db - LEVEL_START_DB, state["level"], LEVEL_FALL_DB_PER_S * self.hop_s)
         level_db = (level + LEVEL_START_DB).clamp(min=LEVEL_MINIMUM_DB)
         floor = -_follow_peak(FLOOR_START_DB - loudness_db, -state["floor"], FLOOR_RISE_DB_PER_S * self.hop_s)
@@ -125,9 +127,11 @@ class EnvelopeBaseline(StreamingModule):
             torch.sigmoid((loudness_db - threshold_db) / 2.0), state["speech"], SPEECH_FALL_PER_S * self.hop_s
         )
 
-        over_closed_db = _decibels(vocal) - (level_db - OPEN_RANGE_DB)
+        closed_db = torch.maximum(level_db - OPEN_RANGE_DB, floor_db + OPEN_OVER_FLOOR_DB)
+        closed_db = torch.minimum(closed_db, level_db - OPEN_RANGE_MINIMUM_DB)
+        openness = (_decibels(vocal) - closed_db) / (level_db - closed_db)
         hissing = _soft_step(_decibels(hiss) - _decibels(vocal), 2.0, 3.0)
-        wanted = heard * (over_closed_db / OPEN_RANGE_DB).clamp(0.0, 1.0) * (1 - 0.7 * hissing)
+        wanted = heard * openness.clamp(0.0, 1.0) * (1 - 0.7 * hissing)
         opened = _follow_peak(wanted, state["open"], OPEN_FALL_PER_S * self.hop_s)
 
         brightness_db = _decibels(bright) - _decibels(dark)
