@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from support.play import Player, wait_for
 
+from driver.capture import pcm
 from driver.capture.pcm import PcmSource, Tape
 from driver.capture.pcm_address import PcmAddress, PcmFormat, parse_pcm
 from driver.errors import DeviceError, UsageError
@@ -183,14 +184,14 @@ def test_a_pause_within_a_connection_plays_the_rest_and_goes_on():
     assert second[0].first_sample > first[-1].first_sample + HOP_SAMPLES
 
 
-def test_bytes_may_be_cut_anywhere():
+def test_bytes_may_be_cut_anywhere(monkeypatch):
+    receive = pcm._receive
+    monkeypatch.setattr(pcm, "_receive", lambda connection, size: receive(connection, min(size, 1_001)))
     source = PcmSource("pcm://127.0.0.1:0?channels=2&format=f32le")
     sound = np.stack([tone(0.1), tone(0.1)], axis=1)
     data = sound.astype("<f4").tobytes()
     with Player(source) as player, connect(source) as engine:
-        engine.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for begin in range(0, len(data), 1_001):
-            engine.sendall(data[begin : begin + 1_001])
+        engine.sendall(data)
         chunks = player.take(5)
     np.testing.assert_allclose(samples_of(chunks), tone(0.1), atol=1e-6)
 
