@@ -177,7 +177,11 @@ def _bin(fields: dict[Any, Any], part: Part) -> bytes:
 
 
 def _number(fields: dict[Any, Any], name: str) -> float:
-    value = fields.get(name)
+    value: Any = fields.get(name)
     if type(value) not in (int, float):
         raise ProtocolError(f"{name} is {value!r}; it must be a number")
+    part = PART_BY_NAME[name]
+    # What lies far outside might not even fit a float32; what lies near is judged with its rounding, later.
+    if not part.minimum - 1 <= value <= part.maximum + 1:
+        raise ProtocolError(f"{name} is {value!r}; it must be finite and within {part.minimum:g}..{part.maximum:g}")
     return float(np.float32(value))

@@ -94,6 +94,18 @@ def test_keys_of_later_senders_are_passed_over():
     assert decode(msgpack.packb(hello)).parts[-1].name == "tongue"
 
 
+@pytest.mark.parametrize("value", [1e300, -1e300, 2**64 - 1, -(2**63)])
+def test_numbers_that_fit_no_float32_are_refused(value):
+    with pytest.raises(ProtocolError, match=r"arousal is .*; it must be finite and within -1\.\.1"):
+        decode(msgpack.packb({**msgpack.unpackb(encode(wink())), "arousal": value}))
+
+
+def test_numbers_may_be_float64_or_integers():
+    content = {**msgpack.unpackb(encode(wink())), "speech": 0.1, "arousal": -1, "valence": 1e-300}
+    frame = decode(msgpack.packb(content))
+    assert (frame.speech, frame.arousal, frame.valence) == (float(np.float32(0.1)), -1.0, 0.0)
+
+
 def test_bounds_are_allowed_their_float32_rounding():
     turned = np.array([0, np.pi, 0], "<f4")
     assert decode(changed(encode(wink()), head_rotation=turned.tobytes())).head_rotation[1] == turned[1]
@@ -131,7 +143,8 @@ def test_values_out_of_range_are_refused(part, value):
         ({"shape": b"\0" * 4}, "shape is 4 bytes"),
         ({"speech": None}, "speech is None"),
         ({"speech": 1.5}, "speech spans 1.5"),
-        ({"speech": float("nan")}, "speech"),
+        ({"speech": float("nan")}, "speech is nan"),
+        ({"speech": float("inf")}, "speech is inf"),
         ({"speech": True}, "speech is True"),
     ],
 )
