@@ -69,7 +69,9 @@ def test_another_head_gets_its_own_motion_and_id_and_no_foreign_identity(arkit: 
             return 2 * expression, jaw, eyelids, gaze
 
     vector = pack(Motion(0, expression=np.full(50, 0.5, np.float32)))
-    frame = FrameBuilder(FrameSettings(), "flame-2023-open", arkit, Doubled()).build(fused(), vector, 0, 0)
+    frame = FrameBuilder(FrameSettings(), "flame-2023-open", arkit, Doubled()).build(
+        fused(np.ones(100, np.float32)), vector, 0, 0
+    )
     assert frame.head == "flame-2023-open"
     assert frame.shape is None
     assert np.allclose(frame.expression, 1.0)
