@@ -70,7 +70,7 @@ def test_lower_teeth_turn_rigidly_with_the_jaw() -> None:
     one, other = rest - rest.mean(axis=0), posed - posed.mean(axis=0)
     left, _, right = np.linalg.svd(one.T @ other)
     turn = (left @ right).T
-    assert np.abs(one @ turn.T - other).max() < 0.0005
+    assert np.abs(one @ turn.T - other).max() < 0.001
     np.testing.assert_allclose(axis_angle_from_matrix(turn), opening, atol=np.radians(0.5))
 
 

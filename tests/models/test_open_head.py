@@ -31,7 +31,7 @@ def outside_triangles() -> np.ndarray:
 
 
 def widest_mouth_gap_mm(vertices: np.ndarray) -> float:
-    height, _ = mouth_gap(vertices.astype(float), open_head().f, outside_triangles(), centre_y_m=-0.043)
+    height, _ = mouth_gap(vertices.astype(float), open_head().f, outside_triangles(), centre_y_m=-0.046)
     return 1e3 * float(height.max())
 
 

@@ -32,14 +32,14 @@ _TOOTH, _GUM = (232, 224, 206), (186, 104, 100)
 _TONGUE, _TONGUE_DEEP = (196, 104, 100), (120, 52, 52)
 _MOUTH_FRONT, _MOUTH_DEEP = (140, 66, 62), (36, 14, 14)
 
-_IRIS_ANGLE_RAD, _PUPIL_ANGLE_RAD = np.radians(23.0), np.radians(8.5)
+_IRIS_ANGLE_RAD, _PUPIL_ANGLE_RAD = np.radians(21.0), np.radians(8.0)
 # The left brow from the nose outwards, relative to the left eyeball's centre: its middle and half its width over x; m.
 _BROW_START, _BROW_END = -0.0175, 0.0245
 _BROW_MIDDLE = np.polynomial.Polynomial.fit([-0.0175, -0.006, 0.006, 0.016, 0.0245], [17.6, 20.6, 23.0, 22.4, 17.4], 3)
 _BROW_HALF_WIDTH = np.polynomial.Polynomial.fit([-0.0175, -0.006, 0.006, 0.016, 0.0245], [3.4, 3.9, 3.3, 2.3, 0.9], 3)
 # The hairline's height over the azimuth (0 = front, 180 = nape) in degrees and metres.
 _HAIRLINE_DEG = np.array([0.0, 25.0, 45.0, 58.0, 70.0, 84.0, 97.0, 112.0, 130.0, 180.0])
-_HAIRLINE_Y = np.array([0.098, 0.099, 0.091, 0.070, 0.048, 0.005, 0.022, -0.010, -0.040, -0.048])
+_HAIRLINE_Y = np.array([0.102, 0.103, 0.095, 0.073, 0.050, 0.004, 0.022, -0.012, -0.044, -0.052])
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,12 +125,12 @@ def _skin(texels: Doubles, source: Source) -> Doubles:
 
 def _brows(x: Doubles, y: Doubles, z: Doubles) -> Doubles:
     """How much brow there is at a place: strokes that lean outwards, thinning to the tail."""
-    along = x - 0.0295
+    along = x - 0.0305
     middle = EYES_MIDPOINT_M[1] + 0.001 * _BROW_MIDDLE(along)
     half = 0.001 * np.maximum(_BROW_HALF_WIDTH(along), 0.3)
     ends = _step(along, _BROW_START - 0.001, _BROW_START + 0.009) * (1.0 - _step(along, _BROW_END - 0.006, _BROW_END))
     band = 1.0 - _step(np.abs(y - middle) / half, 0.35, 1.2)
-    strokes = 0.92 + 0.08 * np.sin((along * 0.9 - (y - middle) * 0.55) * 2.0 * np.pi / 0.0016)
+    strokes = 0.95 + 0.05 * np.sin((along * 0.9 - (y - middle) * 0.55) * 2.0 * np.pi / 0.0016)
     return 0.85 * ends * band * strokes * (z > 0.0)
 
 

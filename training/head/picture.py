@@ -47,7 +47,7 @@ void main() {
     vec3 albedo = pow(texture(coat, texel).rgb, vec3(2.2));
     vec3 viewer = normalize(-place);
     vec3 n = normalize(direction);
-    if (dot(n, viewer) < 0.0) n = -n;
+    if (!gl_FrontFacing) n = -n;
     vec3 scatter = mix(vec3(0.35, 0.15, 0.10), vec3(0.05), shine);
     vec3 key = normalize(key_direction), fill = normalize(vec3(0.85, 0.05, 0.55));
     vec3 light = vec3(1.0, 0.97, 0.93) * 1.05 * wrapped(dot(n, key), scatter)
