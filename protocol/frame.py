@@ -124,7 +124,8 @@ def checked(name: str, values: ArrayLike) -> Floats:
     """`values` as the part called `name`: float32 [size], finite and in range, read-only; ProtocolError otherwise."""
     part = PART_BY_NAME[name]
     try:
-        array = np.array(values, dtype=np.float32)
+        with np.errstate(over="ignore"):  # too large for float32 becomes infinite, which is refused below
+            array = np.array(values, dtype=np.float32)
     except (TypeError, ValueError, OverflowError) as error:
         raise ProtocolError(f"{name} is not numeric: {error}") from error
     if array.shape != (part.size,):
