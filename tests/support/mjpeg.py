@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -53,10 +54,11 @@ def read_stamp(image: NDArray[np.uint8]) -> Stamp:
 
 
 class MjpegServer:
-    """Starts the program below; `url` stays the same over a restart."""
+    """Starts the program below; `url` stays the same over a restart. With `clip` it plays that file in a loop."""
 
-    def __init__(self, fps: float = 30.0, port: int = 0) -> None:
+    def __init__(self, fps: float = 30.0, port: int = 0, clip: Path | None = None) -> None:
         self.fps = fps
+        self.clip = clip
         self.port = port
         self._process: subprocess.Popen[str] | None = None
 
@@ -67,6 +69,8 @@ class MjpegServer:
     def start(self) -> None:
         """Returns when it listens."""
         command = [sys.executable, __file__, "--port", str(self.port), "--fps", str(self.fps)]
+        if self.clip is not None:
+            command += ["--clip", str(self.clip)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
@@ -86,8 +90,27 @@ class MjpegServer:
             self._process = None
 
 
+def _jpeg(image: NDArray[np.uint8]) -> bytes:
+    return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+
+
+def _stamped(index: int) -> bytes:
+    image = np.full((480, 640, 3), 90, np.uint8)
+    write_stamp(image, index, time.perf_counter_ns())
+    return _jpeg(image)
+
+
+def _jpegs(clip: str) -> list[bytes]:
+    capture = cv2.VideoCapture(clip)
+    pictures: list[bytes] = []
+    while (read := capture.read())[0]:
+        pictures.append(_jpeg(np.asarray(read[1], np.uint8)))
+    return pictures
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     fps = 30.0
+    clip: tuple[bytes, ...] = ()  # JPEGs
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -96,13 +119,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
         self.end_headers()
-        background = np.full((480, 640, 3), 90, np.uint8)
         began_s, index = time.perf_counter(), 0
         try:
             while True:
                 time.sleep(max(0.0, began_s + index / self.fps - time.perf_counter()))
-                write_stamp(background, index, time.perf_counter_ns())
-                picture = cv2.imencode(".jpg", background, [cv2.IMWRITE_JPEG_QUALITY, 85])[1].tobytes()
+                picture = self.clip[index % len(self.clip)] if self.clip else _stamped(index)
                 head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n".encode()
                 self.wfile.write(head + picture + b"\r\n")
                 index += 1
@@ -114,8 +135,10 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--fps", type=float, default=30.0)
+    parser.add_argument("--clip")
     arguments = parser.parse_args()
     _Handler.fps = arguments.fps
+    _Handler.clip = tuple(_jpegs(arguments.clip)) if arguments.clip else ()
     http.server.ThreadingHTTPServer.daemon_threads = True
     server = http.server.ThreadingHTTPServer(("127.0.0.1", arguments.port), _Handler)
     print(server.server_port, flush=True)
