@@ -11,7 +11,7 @@ import json
 import re
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ import platformdirs
 from driver.errors import ModelError, UsageError
 from models.head.flame import HeadModel, load_head, open_head, save_head
 from models.head.flame_file import HeadFileError, head_id_of, load_flame
-from models.head.retarget import MotionMap, load_motion_map, save_motion_map, solve_motion_map
+from models.head.retarget import MotionMap, carried_arkit_motion, load_motion_map, save_motion_map, solve_motion_map
 from protocol.frame import OPEN_HEAD_ID
 
 _HEAD, _MAP, _SOURCE = "head.npz", "motion_map.npz", "source.json"
@@ -71,6 +71,7 @@ def add_head(file: Path, name: str | None = None, folder: Path | None = None) ->
             f"{head_id!r} already names the head from {_read_source(earlier).file_name}; give this one another name"
         )
     motion_map = solve_motion_map(open_head(), head)
+    head = replace(head, arkit_motion=carried_arkit_motion(open_head(), motion_map))
     added = AddedHead(head_id, earlier, file.name, sha256, motion_map.rms_mm, motion_map.max_mm)
     _keep(added, head, motion_map)
     return added

@@ -1,8 +1,11 @@
 """Which point of one head is which point of another: the skin of the first is bent onto the skin of the second.
 
-Non-rigid iterative closest points. Correspondences are sought among position, normal and how much a point follows the
-jaw; the last tells the lips apart, which touch at rest. The bend is a sum of Gaussian bumps that live in the same space
-of position and jaw share, so that the lips can part; first wide ones, then narrower ones.
+Non-rigid iterative closest points: the target is turned and scaled into the source's frame, then the source is bent by
+a sum of smooth bumps. Correspondences are sought among position, normal, how much a point follows the jaw, and how
+close it lies to an eyeball: the rig's own landmarks, which tell the lips apart and find the lids. The bumps live in the
+space of position and jaw share, so that the lips can part.
+
+Narrower bumps would follow the target's surface closer, but slide more along it where it has no features.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.head.flame import LEFT_EYE, RIGHT_EYE, HeadModel
+from models.head.flame import HeadModel
 from models.head.surface import (
     Doubles,
     Longs,
@@ -24,31 +27,24 @@ from models.head.surface import (
     vertex_normals,
 )
 
-# How far apart, in metres, a full difference in jaw share or in normal counts when correspondences are sought.
+# How far apart, in metres, a full difference in jaw share, in eye distance or in normal counts for a match.
 _JAW_SHARE_M = 0.020
+_EYE_DISTANCE_M = 0.020
 _NORMAL_M = 0.010
 # Normals of corresponding points agree at least this much (a cosine).
 _AGREEMENT = 0.6
 _RIGID_STEPS = 15
-
-
-@dataclass(frozen=True)
-class _Level:
-    """`count` bumps of `width_m`; matches farther than `reach_m` are not believed; `stiffness` resists bending."""
-
-    width_m: float
-    count: int
-    steps: int
-    stiffness: float
-    reach_m: float
-
-
-_LEVELS = (
-    _Level(width_m=0.04, count=80, steps=10, stiffness=1e-1, reach_m=0.020),
-    _Level(width_m=0.02, count=250, steps=10, stiffness=1e-2, reach_m=0.012),
-)
 # Matching a vertex to a vertex pulls along the surface, where the match is arbitrary: that pull is weak.
-_SIDEWAYS = 0.05
+_SIDEWAYS = 0.02
+# An eyeball's centre counts as much as this many skin vertices.
+_EYE_WEIGHT = 50.0
+_BUMP_WIDTH_M = 0.04
+_BUMP_COUNT = 80
+# Resistance to bending, in squared metres of mismatch summed over the skin for bumps of one metre.
+_STIFFNESS = 0.2
+_BEND_STEPS = 15
+# Matches farther away are not believed.
+_REACH_M = 0.020
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +73,11 @@ class Correspondence:
 
 
 def register(source_head: HeadModel, target_head: HeadModel) -> Correspondence:
-    """Find `target_head`'s skin on `source_head`'s. Both in metres, +Y up and +Z out of the face; a few seconds."""
+    """Find `target_head`'s skin on `source_head`'s. Both in metres, +Y up and +Z out of the face; some seconds."""
     source, target = skin_of(source_head), skin_of(target_head)
-    moved = _rigidly(source, target, _landmarks(source_head, source), _landmarks(target_head, target))
-    for level in _LEVELS:
-        moved = _bent(source, target, moved, level)
+    pose = _pose(source, target)
+    matcher = _Matcher(source, target, pose.back(target.points), pose.back(target.eyes))
+    moved = pose(_bent(matcher))
     normals, target_normals = vertex_normals(moved, source.faces), vertex_normals(target.points, target.faces)
     near = nearest(_features(target.points, target, target_normals), _features(moved, source, normals))
     faces, barycentric, distances = nearest_on_triangles(target.points, near, moved, source.faces)
@@ -97,67 +93,101 @@ def register(source_head: HeadModel, target_head: HeadModel) -> Correspondence:
     )
 
 
-def _landmarks(head: HeadModel, skin: Skin) -> Doubles:
-    """Eyeball centres, left and right, and the tip of the nose [3, 3]: points that every head in this frame has."""
-    joints = head.J_regressor @ head.v_template
-    return np.stack([joints[LEFT_EYE], joints[RIGHT_EYE], skin.points[np.argmax(skin.points[:, 2])]]).astype(np.float64)
-
-
 def _features(points: Doubles, skin: Skin, normals: Doubles) -> Doubles:
-    return np.concatenate([points, _JAW_SHARE_M * skin.jaw_share[:, None], _NORMAL_M * normals], axis=1)
+    """What matching points have in common [N, 8], as lengths in metres."""
+    rig = [_JAW_SHARE_M * skin.jaw_share[:, None], _EYE_DISTANCE_M * skin.eye_distance[:, None]]
+    return np.concatenate([points, *rig, _NORMAL_M * normals], axis=1)
 
 
-def _rigidly(source: Skin, target: Skin, source_marks: Doubles, target_marks: Doubles) -> Doubles:
-    """The source's points, turned, scaled and shifted onto the target: by landmarks, then by the front of the face."""
-    moved = _similar(source_marks, target_marks, np.ones(3), source.points)
-    target_normals = vertex_normals(target.points, target.faces)
-    target_features = _features(target.points, target, target_normals)
-    is_front = source.points[:, 2] > np.median(source.points[:, 2])
-    for _ in range(_RIGID_STEPS):
-        normals = vertex_normals(moved, source.faces)
-        match = nearest(_features(moved, source, normals), target_features)
-        distances = np.linalg.norm(target.points[match] - moved, axis=1)
-        agrees = np.sum(normals * target_normals[match], axis=1) > _AGREEMENT
-        weights = is_front & agrees & (distances < 2.5 * np.median(distances[is_front]))
-        moved = _similar(moved, target.points[match], weights.astype(np.float64), moved)
-    return moved
+@dataclass(frozen=True, eq=False)
+class _Similarity:
+    """x -> scale rotation x + shift."""
+
+    scale: float
+    rotation: Doubles
+    shift: Doubles
+
+    def __call__(self, points: Doubles) -> Doubles:
+        return self.scale * points @ self.rotation.T + self.shift
+
+    def back(self, points: Doubles) -> Doubles:
+        return (points - self.shift) @ self.rotation / self.scale
 
 
-def _similar(points: Doubles, onto: Doubles, weights: Doubles, carried: Doubles) -> Doubles:
-    """`carried` [M, 3] under the similarity that best takes `points` to `onto` [N, 3] (Umeyama 1991)."""
+def _similarity(points: Doubles, onto: Doubles, weights: Doubles) -> _Similarity:
+    """The one that best takes `points` to `onto` [N, 3] (Umeyama 1991)."""
     weights = weights / weights.sum()
     centre, onto_centre = weights @ points, weights @ onto
     centred, onto_centred = points - centre, onto - onto_centre
     left, strengths, right = np.linalg.svd((onto_centred * weights[:, None]).T @ centred)
     proper = np.array([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
-    scale = (strengths @ proper) / (weights @ np.sum(centred**2, axis=1))
-    return scale * (carried - centre) @ (left * proper @ right).T + onto_centre
+    scale = float((strengths @ proper) / (weights @ np.sum(centred**2, axis=1)))
+    rotation = left * proper @ right
+    return _Similarity(scale, rotation, onto_centre - scale * rotation @ centre)
 
 
-def _bent(source: Skin, target: Skin, start: Doubles, level: _Level) -> Doubles:
-    """The source's points `start` [N, 3], bent closer to the target with one level of bumps."""
-    places = np.concatenate([source.points, level.width_m * source.jaw_share[:, None]], axis=1)
-    nodes = spread_out(places, level.count)
-    squares = np.sum((places[:, None] - places[nodes]) ** 2, axis=2)
-    bumps = np.exp(-0.5 * squares / level.width_m**2)
-    bending = np.kron(level.stiffness * (bumps[nodes] + 1e-6 * np.eye(len(nodes))), np.eye(3))
+def _pose(source: Skin, target: Skin) -> _Similarity:
+    """From the source's frame to the target's: by eyeballs and the tip of the nose, then by the front of the face."""
+    marks, target_marks = (
+        np.concatenate([skin.eyes, skin.points[[np.argmax(skin.points[:, 2])]]]) for skin in (source, target)
+    )
+    pose = _similarity(marks, target_marks, np.ones(3))
+    normals, target_normals = (vertex_normals(skin.points, skin.faces) for skin in (source, target))
+    features = _features(target.points, target, target_normals)
+    is_front = source.points[:, 2] > np.median(source.points[:, 2])
+    for _ in range(_RIGID_STEPS):
+        moved, turned = pose(source.points), normals @ pose.rotation.T
+        match = nearest(_features(moved, source, turned), features)
+        distances = np.linalg.norm(target.points[match] - moved, axis=1)
+        agrees = np.sum(turned * target_normals[match], axis=1) > _AGREEMENT
+        weights = is_front & agrees & (distances < 2.5 * np.median(distances[is_front]))
+        pose = _similarity(source.points, target.points[match], weights.astype(np.float64))
+    return pose
 
-    target_normals = vertex_normals(target.points, target.faces)
-    target_features = _features(target.points, target, target_normals)
-    moved = start
-    for _ in range(level.steps):
-        normals = vertex_normals(moved, source.faces)
-        match = nearest(_features(moved, source, normals), target_features)
-        towards = target_normals[match]
+
+class _Matcher:
+    """Matches points of the source's skin to the target's, which is held in the source's frame."""
+
+    def __init__(self, source: Skin, target: Skin, points: Doubles, eyes: Doubles) -> None:
+        self.source = source
+        self.eyes = eyes
+        self._points = points
+        self._normals = vertex_normals(points, target.faces)
+        self._features = _features(points, target, self._normals)
+        self._is_edge = target.is_edge
+
+    def __call__(self, moved: Doubles) -> tuple[Longs, Doubles, Doubles]:
+        """Rows [M] of `moved` [N, 3] with a believable match, the matches [M, 3] and their normals [M, 3]."""
+        normals = vertex_normals(moved, self.source.faces)
+        match = nearest(_features(moved, self.source, normals), self._features)
         is_believed = (
-            (np.sum(normals * towards, axis=1) > _AGREEMENT)
-            & (np.linalg.norm(target.points[match] - moved, axis=1) < level.reach_m)
-            & ~target.is_edge[match]
+            (np.sum(normals * self._normals[match], axis=1) > _AGREEMENT)
+            & (np.linalg.norm(self._points[match] - moved, axis=1) < _REACH_M)
+            & ~self._is_edge[match]
         )
-        rows, gaps, towards = bumps[is_believed], (target.points[match] - start)[is_believed], towards[is_believed]
-        # Heights h [nodes, 3] that minimise  sum (n . (B h - gap))^2 + sideways |B h - gap|^2 + h . bending . h
-        slide = (rows[:, :, None] * towards[:, None, :]).reshape(len(rows), -1)
-        system = slide.T @ slide + np.kron(_SIDEWAYS * (rows.T @ rows), np.eye(3)) + bending
-        pull = slide.T @ np.sum(gaps * towards, axis=1) + (_SIDEWAYS * (rows.T @ gaps)).ravel()
-        moved = start + bumps @ np.linalg.solve(system, pull).reshape(-1, 3)
-    return moved
+        rows = np.flatnonzero(is_believed)
+        return rows, self._points[match[rows]], self._normals[match[rows]]
+
+
+def _bent(matcher: _Matcher) -> Doubles:
+    """The source's skin [N, 3], bent onto the target's."""
+    source = matcher.source
+    places = np.concatenate([source.points, _BUMP_WIDTH_M * source.jaw_share[:, None]], axis=1)
+    nodes = spread_out(places, _BUMP_COUNT)
+    eye_places = np.concatenate([source.eyes, np.zeros((2, 1))], axis=1)
+    bumps, eye_bumps = (
+        np.exp(-0.5 * np.sum((at[:, None] - places[nodes]) ** 2, axis=2) / _BUMP_WIDTH_M**2)
+        for at in (places, eye_places)
+    )
+    held = _STIFFNESS * (bumps[nodes] + 1e-6 * np.eye(len(nodes))) + _EYE_WEIGHT * eye_bumps.T @ eye_bumps
+    eye_pull = _EYE_WEIGHT * eye_bumps.T @ (matcher.eyes - source.eyes)
+    bent = source.points
+    for _ in range(_BEND_STEPS):
+        rows, matches, normals = matcher(bent)
+        here, gaps = bumps[rows], matches - source.points[rows]
+        # Heights h that minimise  sum (n . (B h - gap))^2 + sideways |B h - gap|^2 + eyes + stiffness h . K h
+        slide = (here[:, :, None] * normals[:, None, :]).reshape(len(rows), -1)
+        system = slide.T @ slide + np.kron(_SIDEWAYS * (here.T @ here) + held, np.eye(3))
+        pull = slide.T @ np.sum(gaps * normals, axis=1) + (_SIDEWAYS * (here.T @ gaps) + eye_pull).ravel()
+        bent = source.points + bumps @ np.linalg.solve(system, pull).reshape(-1, 3)
+    return bent

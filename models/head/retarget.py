@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from models.head.flame import EYELID_COUNT, JAW, FaceRig, Floats, HeadModel
 from models.head.register import Correspondence, register
 from models.head.rotation import matrix_from_axis_angle
+from models.head.surface import vertex_normals
 from protocol.frame import PART_BY_NAME
 
 Doubles = NDArray[np.float64]
@@ -37,8 +38,8 @@ class MotionMap:
     """From the motion of the head `source_id` to that of the head `target_id`. E and E' expression components.
 
     matrix    float32 [E' + 3, E + 3 + 2]: (expression, jaw, eyelids) to the target's (expression, jaw)
-    rms_mm    distance between the carried-over faces and what the target's own components make of them, over random
-    max_mm    faces and the moving part of the skin
+    rms_mm    distance between where random faces, carried over, put the skin that faces forward and where the target's
+    max_mm    own components put it: what the map loses once the surfaces are registered
     """
 
     source_id: str
@@ -66,7 +67,7 @@ class MotionMap:
 
 def solve_motion_map(source: HeadModel, target: HeadModel, seed: int = 0) -> MotionMap:
     """Register the two heads and solve the map between their motions. Tens of seconds."""
-    fit = _Fit(source, target, register(source, target))
+    fit = FaceFit(source, target, register(source, target))
     faces = random_faces(source, _FACES, np.random.default_rng(seed))
     found = np.stack([fit.solve(fit.wanted(face), face[-EYELID_COUNT:]) for face in faces])
     matrix = np.linalg.lstsq(faces, found, rcond=None)[0].T
@@ -83,6 +84,15 @@ def solve_motion_map(source: HeadModel, target: HeadModel, seed: int = 0) -> Mot
         rms_mm=float(np.sqrt(np.mean(errors_mm**2))),
         max_mm=float(errors_mm.max()),
     )
+
+
+def carried_arkit_motion(source: HeadModel, motion_map: MotionMap) -> Floats | None:
+    """`source.arkit_motion` for the map's target [52, E' + 3 + 2 + 4]; None where the source has none."""
+    if source.arkit_motion is None:
+        return None
+    parts = np.cumsum([source.expression_count, JAW_SIZE, EYELID_COUNT])
+    carried = [motion_map.apply(*np.split(row, parts)) for row in source.arkit_motion]
+    return np.stack([np.concatenate(parts) for parts in carried])
 
 
 def random_faces(head: HeadModel, count: int, rng: np.random.Generator) -> Doubles:
@@ -112,8 +122,11 @@ def load_motion_map(path: str | Path) -> MotionMap:
         )
 
 
-class _Fit:
-    """Fits the target's expression and jaw to faces of the source, on the part of the skin that the source moves."""
+class FaceFit:
+    """Fits the target's expression and jaw to faces of the source, where the two skins correspond.
+
+    `rows` int64 [N]: the vertices of the target's skin that take part.
+    """
 
     def __init__(self, source: HeadModel, target: HeadModel, correspondence: Correspondence) -> None:
         skin, source_skin = correspondence.target, correspondence.source
@@ -121,19 +134,20 @@ class _Fit:
         self._source_rig = FaceRig(source, vertex_ids=source_skin.ids)
         self._source_size = source.expression_count
         self._source_rest = self._source_vertices(np.zeros(source.expression_count + JAW_SIZE + EYELID_COUNT))
-        self._rows = np.flatnonzero(correspondence.is_believed)
-        rows = skin.ids[self._rows]
-        self._rest = skin.points[self._rows]
+        self.rows = np.flatnonzero(correspondence.is_believed)
+        rows = skin.ids[self.rows]
+        self._rest = skin.points[self.rows]
         self._target_rig = FaceRig(target, vertex_ids=rows)
         self._size = target.expression_count
         self._dirs = target.shapedirs[rows][:, :, target.shape_count :].astype(np.float64)
         self._jaw_share = target.weights[rows, JAW].astype(np.float64)
+        self._is_face = vertex_normals(skin.points, skin.faces)[self.rows, 2] > 0.0
         self._penalty = np.append(np.full(self._size, len(rows) * _RIDGE_M**2), np.zeros(JAW_SIZE))
 
     def wanted(self, face: Doubles) -> Doubles:
         """Where the target's vertices [N, 3] belong when the source makes `face` [E + 3 + 2]."""
         movement = self._source_vertices(face) - self._source_rest
-        return self._rest + self._correspondence.carried(movement)[self._rows]
+        return self._rest + self._correspondence.carried(movement)[self.rows]
 
     def solve(self, wanted: Doubles, eyelids: Doubles) -> Doubles:
         """The target's expression and jaw [E' + 3] that come closest to `wanted` [N, 3] (Gauss-Newton with a ridge)."""
@@ -146,8 +160,9 @@ class _Fit:
         return motion
 
     def error_m(self, face: Doubles, motion: Doubles) -> Doubles:
-        """Distances [N] between where `face` should put the vertices and where the target's `motion` puts them."""
-        return np.linalg.norm(self._target_vertices(motion, face[-EYELID_COUNT:]) - self.wanted(face), axis=1)
+        """Distances between where `face` should put the face's vertices and where the target's `motion` puts them."""
+        misses = self._target_vertices(motion, face[-EYELID_COUNT:]) - self.wanted(face)
+        return np.linalg.norm(misses[self._is_face], axis=1)
 
     def _slopes(self, motion: Doubles, eyelids: Doubles) -> Doubles:
         turn = matrix_from_axis_angle(motion[self._size :]) - np.eye(3)

@@ -19,17 +19,21 @@ _BLOCK = 1024
 class Skin:
     """The skin of a head at rest: no eyeballs, teeth, tongue or lashes. N vertices.
 
-    ids        int64 [N]: which of the head's vertices
-    points     float64 [N, 3], m
-    faces      int64 [F, 3], indices into `points`
-    jaw_share  float64 [N]: how much a vertex follows the jaw, 0..1
-    is_edge    bool [N]: on the boundary of the surface
+    ids           int64 [N]: which of the head's vertices
+    points        float64 [N, 3], m
+    faces         int64 [F, 3], indices into `points`
+    eyes          float64 [2, 3], m: centres of the left and the right eyeball
+    jaw_share     float64 [N]: how much a vertex follows the jaw, 0..1
+    eye_distance  float64 [N]: from the nearer eyeball's surface, in its radii, at most 1
+    is_edge       bool [N]: on the boundary of the surface
     """
 
     ids: Longs
     points: Doubles
     faces: Longs
+    eyes: Doubles
     jaw_share: Doubles
+    eye_distance: Doubles
     is_edge: NDArray[np.bool_]
 
 
@@ -46,8 +50,20 @@ def skin_of(head: HeadModel) -> Skin:
     edges, counts = np.unique(_edges(faces), axis=0, return_counts=True)
     is_edge = np.zeros(len(ids), np.bool_)
     is_edge[edges[counts == 1]] = True
+    points = head.v_template[ids].astype(np.float64)
+    eyes = (head.J_regressor @ head.v_template)[[LEFT_EYE, RIGHT_EYE]].astype(np.float64)
     jaw = head.weights[ids, JAW].astype(np.float64)
-    return Skin(ids, head.v_template[ids].astype(np.float64), faces, jaw / jaw.max(), is_edge)
+    return Skin(ids, points, faces, eyes, jaw / jaw.max(), _eye_distance(head, eyes, points), is_edge)
+
+
+def _eye_distance(head: HeadModel, eyes: Doubles, points: Doubles) -> Doubles:
+    distances = np.ones(len(points))
+    for joint, centre in zip((LEFT_EYE, RIGHT_EYE), eyes, strict=True):
+        eyeball = head.v_template[head.weights[:, joint] > 0.5]
+        if len(eyeball):
+            radius = np.median(np.linalg.norm(eyeball - centre, axis=1))
+            distances = np.minimum(distances, np.abs(np.linalg.norm(points - centre, axis=1) / radius - 1.0))
+    return distances
 
 
 def vertex_normals(points: Doubles, faces: Longs) -> Doubles:
