@@ -25,7 +25,7 @@ from driver.fuse import Fuser
 from driver.heads import load_added_head
 from driver.idle import IdleMotion
 from driver.landmark_solver import LandmarkSolver
-from driver.pipeline import Branch, Pipeline
+from driver.pipeline import KNOWN_AFTER_NS, Branch, Pipeline
 from driver.publish import Publisher, open_sinks
 from driver.recording import Recorder
 from driver.runtime import OnnxModel
@@ -44,6 +44,8 @@ from protocol.msgpack_codec import Hello
 
 # Time between the clock's zero and the first tick of a file, so that decoders have their first item ready.
 _HEAD_START_NS = 300_000_000
+# Pictures of a file come at whole frames: the ticks then fall just after they are known, not long after.
+_FIRST_TICK_NS = KNOWN_AFTER_NS + 1_000_000
 _STILL_S = 10.0
 _LIVE_PICTURES, _FILE_PICTURES = 1, 4
 _SOUNDS = 32
@@ -82,7 +84,7 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
         pipeline = Pipeline(
             video=_video_branch(settings, picture, video_stages, epoch_ns, is_paced, notify),
             audio=_audio_branch(settings, sound, audio_stages, epoch_ns, is_paced, notify),
-            ticker=Ticker(epoch_ns, settings.rate_hz, is_paced, settings.duration_s),
+            ticker=Ticker(epoch_ns + _FIRST_TICK_NS, settings.rate_hz, is_paced, settings.duration_s),
             fuser=Fuser(settings.fuse, mouth_projector(head, arkit), IdleMotion()),
             smoother=Smoother(settings.smooth),
             builder=FrameBuilder(settings.frame, settings.head, arkit, motion_map),

@@ -29,7 +29,7 @@ from protocol.frame import FaceFrame
 _JOIN_S = 3.0
 # A tick knows what was captured up to so long ago: the encoders' work on it is usually done by then. A constant, so that a
 # file gives the same motion at any pace, and so that the delay of the motion does not jitter with the machine's load.
-_KNOWN_AFTER_NS = 12_000_000
+KNOWN_AFTER_NS = 14_000_000
 # How long a tick of a file in real time waits for a picture that is still being worked on, before it goes without.
 _PATIENCE_S = 0.1
 
@@ -122,7 +122,7 @@ class Pipeline:
 
     def _tick(self) -> None:
         for tick_ns in self.ticker:
-            known_ns = tick_ns - _KNOWN_AFTER_NS
+            known_ns = tick_ns - KNOWN_AFTER_NS
             for branch, take_in in ((self.video, self.fuser.see), (self.audio, self.fuser.hear)):
                 if branch is not None:
                     for motion in branch.timeline.take(known_ns, self._patience_s(branch)):
