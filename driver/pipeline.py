@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from driver.errors import RunError
 from driver.framing import FrameBuilder
 from driver.fuse import Fuser
@@ -102,7 +104,15 @@ class Pipeline:
         self._stopping = threading.Lock()
 
     def run(self) -> None:
-        """Run to the end. The first error of any thread is raised here, with the name of its stage."""
+        """Run to the end. The first error of any thread is raised here, with the name of its stage.
+
+        Meanwhile linear algebra runs on one thread in this process: the matrices are small, and threads that wait for
+        each other on busy cores turn 3 ms into 30.
+        """
+        with threadpool_limits(limits=1):
+            self._run()
+
+    def _run(self) -> None:
         workers = [Worker(branch.name, branch.run, self._fail) for branch in self.branches]
         try:
             for worker, branch in zip(workers, self.branches, strict=True):
