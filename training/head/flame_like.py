@@ -88,11 +88,13 @@ def flame_like(head: HeadModel, seed: int = 0, vertex_count: int = VERTEX_COUNT)
     carried = partial(mesh.carried, old_faces=skin_faces)
     flat_skin = carried(template)
 
+    skin = bend(flat_skin)
+
     def bent(offsets: Doubles) -> Doubles:
-        return bend(flat_skin + offsets) - bend(flat_skin)
+        return bend(flat_skin + offsets) - skin
 
     eyes = [_eyeball(bend, template[head.weights[:, joint] > 0.5]) for joint in (LEFT_EYE, RIGHT_EYE)]
-    vertices = np.concatenate([bend(flat_skin), *eyes])
+    vertices = np.concatenate([skin, *eyes])
     weights = np.zeros((vertex_count, JOINT_COUNT))
     # Another rigger: the jaw's influence falls off a little differently.
     weights[:skin_count] = carried(head.weights.astype(np.float64)) ** 1.15

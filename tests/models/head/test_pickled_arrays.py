@@ -1,59 +1,18 @@
 import contextlib
-import io
 import os
 import pickle
 import sys
 import types
-from typing import ClassVar
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.chumpy import chumpy_array, chumpy_object, dumps, dumps_as_python2
 
 from models.head.pickled_arrays import MAX_OPCODES, RefusedPickle, read_pickled_arrays
 
 VALUES = np.arange(12, dtype=np.float64).reshape(3, 4)
-
-
-class Python2Pickler(pickle._Pickler):
-    """Writes bytes as Python 2 wrote its str, which is how the published files hold their numbers."""
-
-    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
-
-    def save_python2_str(self, value: bytes) -> None:
-        self.write(pickle.BINSTRING + len(value).to_bytes(4, "little") + value)
-        self.memoize(value)
-
-    dispatch[bytes] = save_python2_str
-
-
-def python2_pickle(value: object) -> bytes:
-    file = io.BytesIO()
-    Python2Pickler(file, protocol=2).dump(value)
-    return file.getvalue().replace(b"numpy._core.", b"numpy.core.").replace(b"scipy.sparse._csc", b"scipy.sparse.csc")
-
-
-@pytest.fixture
-def chumpy(monkeypatch):
-    """Classes that pickle under chumpy's names; taken away again before anything is read."""
-    names = {"chumpy": types.ModuleType("chumpy"), "chumpy.ch": types.ModuleType("chumpy.ch")}
-    names["chumpy.reordering"] = types.ModuleType("chumpy.reordering")
-
-    def make(module: str, name: str, **state: object) -> object:
-        kind = type(name, (), {"__module__": module})
-        setattr(names[module], name, kind)
-        value = kind()
-        value.__dict__.update(state)
-        return value
-
-    def dumps(value: object, protocol: int = 2) -> bytes:
-        with monkeypatch.context() as patch:
-            for name, module in names.items():
-                patch.setitem(sys.modules, name, module)
-            return pickle.dumps(value, protocol) if protocol >= 0 else python2_pickle(value)
-
-    return types.SimpleNamespace(make=make, dumps=dumps)
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -75,7 +34,7 @@ def test_reads_column_major_and_empty_arrays(protocol):
 
 
 def test_reads_python_2_numpy_1_files():
-    data = python2_pickle({b"a": VALUES})
+    data = dumps_as_python2({b"a": VALUES})
     assert b"numpy.core.multiarray" in data
     np.testing.assert_array_equal(read_pickled_arrays(data, ["a"])["a"], VALUES)
 
@@ -86,23 +45,25 @@ def test_reads_sparse_matrices_dense(layout, is_python2):
     sparse = pytest.importorskip("scipy.sparse")
     matrix = VALUES * (VALUES % 3 == 0)
     stored = {"J_regressor": getattr(sparse, layout)(matrix)}
-    data = python2_pickle(stored) if is_python2 else pickle.dumps(stored)
+    data = dumps_as_python2(stored) if is_python2 else pickle.dumps(stored)
     np.testing.assert_array_equal(read_pickled_arrays(data, stored)["J_regressor"], matrix)
 
 
-@pytest.mark.parametrize("protocol", [-1, 0, 2, 4])
-def test_reads_chumpy_objects_without_chumpy(chumpy, protocol):
-    plain = chumpy.make("chumpy.ch", "Ch", x=VALUES, _dirty_vars={"x"}, _itr=None, _depends_on_deps={})
-    chosen = chumpy.make("chumpy.reordering", "Select", a=plain, idxs=np.array([5, 0]), preferred_shape=(2, 1))
-    data = chumpy.dumps({"plain": plain, "chosen": chosen}, protocol)
+@pytest.mark.parametrize(
+    "write", [dumps_as_python2, dumps, lambda value: dumps(value, 0), lambda value: dumps(value, 4)]
+)
+def test_reads_chumpy_objects_without_chumpy(write):
+    plain = chumpy_array(VALUES)
+    chosen = chumpy_object("chumpy.reordering", "Select", a=plain, idxs=np.array([5, 0]), preferred_shape=(2, 1))
+    data = write({"plain": plain, "chosen": chosen})
     assert "chumpy" not in sys.modules
     read = read_pickled_arrays(data, ["plain", "chosen"])
     np.testing.assert_array_equal(read["plain"], VALUES)
     np.testing.assert_array_equal(read["chosen"], [[5.0], [0.0]])
 
 
-def test_other_chumpy_expressions_are_refused_only_where_needed(chumpy):
-    data = chumpy.dumps({"J": chumpy.make("chumpy.reordering", "transpose", a=VALUES), "a": VALUES})
+def test_other_chumpy_expressions_are_refused_only_where_needed():
+    data = dumps({"J": chumpy_object("chumpy.reordering", "transpose", a=VALUES), "a": VALUES})
     np.testing.assert_array_equal(read_pickled_arrays(data, ["a"])["a"], VALUES)
     with pytest.raises(RefusedPickle, match="'J'"):
         read_pickled_arrays(data, ["J"])
@@ -253,11 +214,11 @@ def test_a_sparse_matrix_must_fit_together():
         read_pickled_arrays(pickle.dumps({"a": matrix}), ["a"])
 
 
-def test_an_object_that_contains_itself_is_refused(chumpy):
-    loop = chumpy.make("chumpy.ch", "Ch")
+def test_an_object_that_contains_itself_is_refused():
+    loop = chumpy_array(VALUES)
     loop.x = loop
     with pytest.raises(RefusedPickle):
-        read_pickled_arrays(chumpy.dumps({"a": loop}), ["a"])
+        read_pickled_arrays(dumps({"a": loop}), ["a"])
 
 
 @settings(max_examples=300, deadline=None)
