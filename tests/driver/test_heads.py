@@ -91,8 +91,11 @@ def test_a_head_that_was_never_added(flame_file, quick_map, tmp_path):
     with pytest.raises(ModelError, match=r"no head 'other' \(added: none\)"):
         load_added_head("other", tmp_path)
     add_head(flame_file, "mine", tmp_path)
+    (tmp_path / "inner").mkdir()
+    with pytest.raises(ModelError, match="no head"):
+        load_added_head("../mine", tmp_path / "inner")
     with pytest.raises(ModelError, match=r"\(added: mine\)"):
-        load_added_head("../mine", tmp_path)
+        load_added_head("other", tmp_path)
 
 
 @pytest.mark.parametrize("name", ["head.npz", "motion_map.npz", "source.json"])
