@@ -29,8 +29,8 @@ from driver.timeline import Timeline
 from protocol.frame import FaceFrame
 
 _JOIN_S = 3.0
-# A tick knows what was captured up to so long ago: the encoders' work on it is usually done by then. A constant, so that
-# a file gives the same motion at any pace, and so that the delay of the motion does not jitter with the machine's load.
+# A tick knows what was captured up to so long ago: the encoders' work on it is usually done by then. A constant, so
+# that a file gives the same motion at any pace, and the delay of the motion does not jitter with the machine's load.
 KNOWN_AFTER_NS = 14_000_000
 # How long a tick of a file in real time waits for a picture that is still being worked on, before it goes without.
 _PATIENCE_S = 0.1

@@ -1,6 +1,6 @@
 """A clip beside the head that its recording drives:  python -m training.evaluate.moving_picture CLIP RECORDING OUT.webp
 
-Drawn from what was *published* (fused, smoothed, interpolated), not from what the solver said, so it shows what a client
+Drawn from what was *published* (fused, smoothed, interpolated), not from what the solver said: it shows what a client
 sees. Make the recording with `avatar-driver --video CLIP --record RECORDING`.
 """
 
