@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn, get_args
 
 from driver import __version__
@@ -126,8 +127,12 @@ def _run(arguments: list[str]) -> int:
     with StatusLine(is_quiet=options.quiet) as status:
         run = assemble(settings, notify=status.notice, overwrite=options.force)
         status.watch(run)
+
         # Ctrl-C, or a service manager's polite request, is how a live run ends: not an error.
-        signal.signal(signal.SIGTERM, lambda *_: run.pipeline.stop())
+        def end(number: int, frame: FrameType | None) -> None:
+            run.pipeline.stop()
+
+        signal.signal(signal.SIGTERM, end)
         with contextlib.suppress(KeyboardInterrupt):
             run.pipeline.run()
     print(status.summary())

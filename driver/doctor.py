@@ -7,8 +7,9 @@ import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import onnxruntime
+import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 from rich.console import Console
 
 from driver.config import Settings
@@ -98,7 +99,8 @@ def _face_model(settings: Settings) -> str:
 
 
 def _gpu() -> str:
-    providers = onnxruntime.get_available_providers()
+    runtime: Any = onnxruntime
+    providers: list[str] = runtime.get_available_providers()
     if "CUDAExecutionProvider" in providers:
         return f"onnxruntime {onnxruntime.__version__} was built for CUDA; --device cuda says whether it loads"
     return f"onnxruntime {onnxruntime.__version__} on the processor; that is fast enough for one face"

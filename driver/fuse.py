@@ -85,9 +85,9 @@ class _Recent:
             return np.zeros(len(REGIONS), np.float32)
         before, after = self._around(at_ns)
         span_ns = after[0].capture_ns - before[0].capture_ns
-        share = np.float32(np.clip((at_ns - before[0].capture_ns) / span_ns, 0.0, 1.0) if span_ns > 0 else 1.0)
+        share = np.float32(min(max((at_ns - before[0].capture_ns) / span_ns, 0.0), 1.0) if span_ns > 0 else 1.0)
         confidence = before[0].confidence + share * (after[0].confidence - before[0].confidence)
-        vector = before[1] + share * (after[1] - before[1])
+        vector: Floats = (before[1] + share * (after[1] - before[1])).astype(np.float32)
         for region in range(len(REGIONS)):
             if before[0].confidence[region] <= 0 < after[0].confidence[region]:
                 self.held[region] = after[1]  # the older one knows nothing: do not blend from it
@@ -134,7 +134,7 @@ class Fuser:
         sample_ns = tick_ns - (self._video.interval_ns or self._audio.interval_ns) // 2
         seen, heard = self._video.sample(sample_ns), self._audio.sample(sample_ns)
         trust_seen = self._trust(seen)
-        self._move_weights(trust_seen, self._trust(heard) * (1.0 - trust_seen), tick_ns)
+        self._move_weights(trust_seen, self._trust(heard) * (1 - trust_seen), tick_ns)
         video, audio = self._video_weight, self._audio_weight
 
         vector = np.zeros(VECTOR_SIZE, np.float32)
