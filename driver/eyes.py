@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from driver.face_fit import FaceFit
+from driver.face_view import Face
 from models.head.flame import LEFT_EYE, RIGHT_EYE, HeadModel
 from models.head.landmarks import LandmarkEmbedding, LandmarkRig
 from protocol.frame import Floats
@@ -28,10 +28,18 @@ class EyeLandmarks:
     joint: int
     outer: int
     inner: int
-    upper: tuple[int, ...]
-    lower: tuple[int, ...]
+    upper: tuple[int, int, int]
+    lower: tuple[int, int, int]
     iris: int
 
+    @property
+    def all(self) -> tuple[int, ...]:
+        """Outer and inner corner, upper lid, lower lid, iris."""
+        return (self.outer, self.inner, *self.upper, *self.lower, self.iris)
+
+
+_UPPER, _LOWER = slice(2, 5), slice(5, 8)  # in the order of `EyeLandmarks.all`
+_NOWHERE = np.zeros(3, np.float32)
 
 EYES = (
     EyeLandmarks(LEFT_EYE, 263, 362, (385, 386, 387), (380, 374, 373), 473),
@@ -45,15 +53,24 @@ class EyeSettings:
     closed_ratio         what is left of the gap, over the open one, when the lids touch (the tracker never says zero)
     dead_zone            closures below it are noise
     open_rise_s, open_fall_s   half-lives of the learnt open gap, towards a larger and towards a smaller one
+    open_from            share of the open gap under which an eye is on its way to close, and says nothing about it
+    facing_range         cosines to the camera at which an eye begins to be seen, and is seen fully
+    pitch_bias_rad       how much too low the measured gaze is, on faces that look into the camera
+    vergence             how much of the difference between the eyes is believed
+    wide_range           how much wider than open the gap is, over the way to closed, where eyeWide begins and is full
     shut                 closure from which the iris is not seen, and the gaze rests
     """
 
-    open_ratio: float = 1.0
-    closed_ratio: float = 0.2
+    open_ratio: float = 0.88
+    closed_ratio: float = 0.12
     dead_zone: float = 0.1
-    open_rise_s: float = 0.5
-    open_fall_s: float = 12.0
+    open_rise_s: float = 1.5
+    open_fall_s: float = 4.0
+    open_from: float = 0.6
+    facing_range: tuple[float, float] = (0.2, 0.5)
+    pitch_bias_rad: float = 0.0
     open_range: tuple[float, float] = (0.6, 1.6)
+    wide_range: tuple[float, float] = (0.15, 0.5)
     shut: float = 0.65
     gaze_limit_rad: float = math.radians(40.0)
     vergence: float = 0.5
@@ -61,11 +78,29 @@ class EyeSettings:
 
 @dataclass(frozen=True, eq=False)
 class Eyes:
-    """eyelids [2] 0..1, gaze [4] rad (motion space), and the person's open gaps [2] over the model's."""
+    """eyelids [2] 0..1 and gaze [4] rad as in the motion space, `wide` [2] 0..1 for eyes torn open, and `open_ratio` [2],
+    the person's open gaps over the model's.
+    """
 
     eyelids: Floats
     gaze: Floats
+    wide: Doubles
     open_ratio: Doubles
+
+
+@dataclass(frozen=True, eq=False)
+class EyeModel:
+    """One person's eyes.
+
+    rest            landmarks at rest [2 n, 3], m
+    centres, radii  of the eyeballs, [2, 3] and [2], m; the sphere goes through the iris
+    ahead           [2, 2]: pitch and yaw at which the iris is seen when the eye looks straight ahead, rad
+    """
+
+    rest: Floats
+    centres: Floats
+    radii: Doubles
+    ahead: Doubles
 
 
 class EyeMeter:
@@ -73,84 +108,100 @@ class EyeMeter:
 
     def __init__(self, head: HeadModel, embedding: LandmarkEmbedding, settings: EyeSettings) -> None:
         self._settings = settings
-        self._rigs = [LandmarkRig(head, embedding, _ids(eye)) for eye in EYES]
+        self._rig = LandmarkRig(head, embedding, [landmark for eye in EYES for landmark in eye.all])
+        self._outward = self._rig.outward.reshape(len(EYES), -1, 3).mean(axis=1)
         self._neutral = np.zeros(head.expression_count, np.float32)
 
     def start(self) -> Eyes:
         """Open eyes looking ahead, of a person not yet known."""
-        return Eyes(np.zeros(2, np.float32), np.zeros(4, np.float32), np.full(2, self._settings.open_ratio))
+        return Eyes(
+            np.zeros(2, np.float32), np.zeros(4, np.float32), np.zeros(2), np.full(2, self._settings.open_ratio)
+        )
+
+    def model(self, shape: Floats) -> EyeModel:
+        """The eyes of a person."""
+        centres = np.stack([self._rig.joint(eye.joint, shape, self._neutral) for eye in EYES])
+        rest = self._rig.at_rest(shape)
+        towards = rest.reshape(len(EYES), -1, 3)[:, -1].astype(np.float64) - centres
+        ahead = np.array([_angles(*direction) for direction in towards.tolist()])
+        return EyeModel(rest, centres, np.linalg.norm(towards, axis=1), ahead)
 
     def measure(
-        self, observed: Floats, shape: Floats, face: FaceFit, before: Eyes, elapsed_s: float, *, learn: bool
+        self, observed: Floats, model: EyeModel, face: Face, before: Eyes, elapsed_s: float, *, learn: bool
     ) -> Eyes:
         """The eyes behind `observed` [478, 2] (normalised) of a head posed as `face` says.
 
         `learn` lets the open gaps follow what is seen, `elapsed_s` after `before`.
         """
-        seen = [self._one_eye(eye, observed, shape, face, before) for eye in range(len(EYES))]
-        ratio = np.array([one.ratio for one in seen])
-        visible = np.array([one.visible for one in seen])
+        settings = self._settings
+        seen = observed[self._rig.ids].reshape(len(EYES), -1, 2)
+        placed, predicted = self._predicted(model, face, before.gaze)
+        ratio = _gap_ratio(seen, predicted)
+        visible = self._visible(placed, face)
         open_ratio = self._open(before.open_ratio, ratio, elapsed_s) if learn else before.open_ratio
-        closed = self._settings.closed_ratio * open_ratio
-        closure = (open_ratio - ratio) / (open_ratio - closed)
+        closure = (open_ratio - ratio) / (open_ratio * (1.0 - settings.closed_ratio))
         # The far eye of a turned head is a guess; it does what the near one does.
         closure = visible * closure + (1.0 - visible) * closure[::-1]
-        eyelids = np.clip((closure - self._settings.dead_zone) / (1.0 - self._settings.dead_zone), 0.0, 1.0)
-        weight = visible * (eyelids < self._settings.shut) + 1e-6
-        pitch, yaw = np.array([one.pitch for one in seen]), np.array([one.yaw for one in seen])
-        gaze = before.gaze
-        if weight.max() > 0.1:
-            common_pitch, common_yaw = np.average(pitch, weights=weight), np.average(yaw, weights=weight)
-            apart = self._settings.vergence * float(min(weight)) * (yaw - common_yaw)
-            yaw = common_yaw + apart
-            limit = self._settings.gaze_limit_rad
-            gaze = np.clip([common_pitch, yaw[0], common_pitch, yaw[1]], -limit, limit).astype(np.float32)
-        return Eyes(eyelids.astype(np.float32), gaze, open_ratio)
+        eyelids = np.clip((closure - settings.dead_zone) / (1.0 - settings.dead_zone), 0.0, 1.0)
+        trust = visible * (eyelids < settings.shut)
+        gaze = self._gaze(seen, predicted, model, face, trust) if trust.max() > 0.1 else before.gaze
+        low, high = settings.wide_range
+        wide = np.clip((-closure - low) / (high - low), 0.0, 1.0)
+        return Eyes(eyelids.astype(np.float32), gaze, wide, open_ratio)
 
-    def _one_eye(self, eye: int, observed: Floats, shape: Floats, face: FaceFit, before: Eyes) -> _Eye:
-        names, rig = EYES[eye], self._rigs[eye]
-        rest, centre = rig.at_rest(shape), rig.joint(names.joint, shape, self._neutral)
-        posed = rig.posed(rest, centre, self._neutral, np.zeros(3), np.zeros(2), before.gaze).points
-        placed = posed @ face.rotation.T + face.translation
-        predicted = placed[:, :2] / -placed[:, 2:]
-        seen = observed[rig.ids]
-        pairs = len(names.upper)
-        model_gap = (predicted[2 : 2 + pairs] - predicted[2 + pairs : 2 + 2 * pairs]).mean(axis=0)
-        seen_gap = (seen[2 : 2 + pairs] - seen[2 + pairs : 2 + 2 * pairs]).mean(axis=0)
-        ratio = float(seen_gap @ model_gap / max(float(model_gap @ model_gap), 1e-12))
-        iris = seen[-1] - (seen[:2] - predicted[:2]).mean(axis=0)
-        pitch, yaw = _direction(iris, centre, float(np.linalg.norm(rest[-1] - centre)), face)
-        outward = face.rotation @ rig.outward.mean(axis=0)
-        facing = -float(outward @ placed.mean(axis=0)) / float(np.linalg.norm(placed.mean(axis=0)))
-        return _Eye(ratio, pitch, yaw, visible=float(np.clip((facing - 0.2) / 0.3, 0.0, 1.0)))
+    def _predicted(self, model: EyeModel, face: Face, gaze: Floats) -> tuple[Doubles, Doubles]:
+        """Open eyes looking in the direction `gaze`: in the camera frame [2, n, 3] and normalised [2, n, 2]."""
+        posed = self._rig.posed(model.rest, _NOWHERE, self._neutral, _NOWHERE, np.zeros(2), gaze).points
+        placed = (posed @ face.rotation.T + face.translation).reshape(len(EYES), -1, 3)
+        return placed, placed[:, :, :2] / -placed[:, :, 2:]
+
+    def _visible(self, placed: Doubles, face: Face) -> Doubles:
+        """[2] 0..1: how much of each eye faces the camera."""
+        middle = placed.mean(axis=1)
+        cosine = -(self._outward @ face.rotation.T * middle).sum(axis=1) / np.linalg.norm(middle, axis=1)
+        low, high = self._settings.facing_range
+        return np.clip((cosine - low) / (high - low), 0.0, 1.0)
 
     def _open(self, before: Doubles, ratio: Doubles, elapsed_s: float) -> Doubles:
         """Blinks and half-shut eyes pull the open gap down slowly, and not at all when they are far from open."""
         settings = self._settings
         half_life_s = np.where(ratio > before, settings.open_rise_s, settings.open_fall_s)
-        pull = np.where(ratio > 0.6 * before, 1.0 - 0.5 ** (elapsed_s / half_life_s), 0.0)
+        pull = np.where(ratio > settings.open_from * before, 1.0 - 0.5 ** (elapsed_s / half_life_s), 0.0)
         return np.clip(before + pull * (ratio - before), *settings.open_range)
 
+    def _gaze(self, seen: Floats, predicted: Doubles, model: EyeModel, face: Face, trust: Doubles) -> Floats:
+        """[4]: both eyes look up or down together; sideways they may differ by part of what is measured."""
+        settings = self._settings
+        # The corners that are seen say where the eyeball really is.
+        irises = seen[:, -1] - (seen[:, :2] - predicted[:, :2]).mean(axis=1)
+        pitch, yaw = np.zeros(2), np.zeros(2)
+        for eye in range(len(EYES)):
+            pitch[eye], yaw[eye] = _direction(irises[eye], model.centres[eye], float(model.radii[eye]), face)
+        pitch, yaw = pitch - model.ahead[:, 0], yaw - model.ahead[:, 1]
+        weight = trust / trust.sum()
+        common_pitch, common_yaw = float(weight @ pitch) - settings.pitch_bias_rad, float(weight @ yaw)
+        yaw = common_yaw + settings.vergence * float(trust.min()) * (yaw - common_yaw)
+        gaze = [common_pitch, yaw[0], common_pitch, yaw[1]]
+        return np.clip(gaze, -settings.gaze_limit_rad, settings.gaze_limit_rad).astype(np.float32)
 
-@dataclass(frozen=True)
-class _Eye:
-    ratio: float
-    pitch: float
-    yaw: float
-    visible: float
+
+def _gap_ratio(seen: Floats, predicted: Doubles) -> Doubles:
+    """[2]: the gap between the lids that is seen over the predicted one, along the predicted one's direction."""
+    gaps = [points[:, _UPPER].mean(axis=1) - points[:, _LOWER].mean(axis=1) for points in (seen, predicted)]
+    return (gaps[0] * gaps[1]).sum(axis=1) / np.maximum((gaps[1] ** 2).sum(axis=1), 1e-12)
 
 
-def _ids(eye: EyeLandmarks) -> tuple[int, ...]:
-    return (eye.outer, eye.inner, *eye.upper, *eye.lower, eye.iris)
-
-
-def _direction(iris: Floats, centre: Floats, radius_m: float, face: FaceFit) -> tuple[float, float]:
+def _direction(iris: Doubles, centre: Floats, radius_m: float, face: Face) -> tuple[float, float]:
     """Pitch and yaw in rad of an eyeball whose iris is seen in the direction `iris` [2]."""
     start = face.rotation.T @ -face.translation - centre
     ray = face.rotation.T @ np.array([iris[0], iris[1], -1.0])
     ray /= np.linalg.norm(ray)
-    along = -float(start @ ray)
-    nearest = start + along * ray
+    nearest = start - float(start @ ray) * ray
     inside = radius_m**2 - float(nearest @ nearest)
     x, y, z = nearest - math.sqrt(max(inside, 0.0)) * ray
+    return _angles(x, y, z)
+
+
+def _angles(x: float, y: float, z: float) -> tuple[float, float]:
+    """Pitch (positive looks down) and yaw (positive to the subject's left) of a direction in the head's frame, rad."""
     return -math.atan2(y, math.hypot(x, z)), math.atan2(x, z)

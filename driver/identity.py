@@ -1,9 +1,12 @@
-"""Learns who is in front of the camera: the head's shape, slowly, from many pictures.
+"""Learns who is in front of the camera, slowly, from many pictures: the shape of the head, and the idle face.
 
-Every picture that is learnt from adds its information about the shape after everything that belongs to the picture
-alone (pose, expression, jaw, with their priors) is eliminated: the Schur complement of the joint normal equations. What
-stays the same from picture to picture so becomes shape, and what changes stays expression. Old pictures fade, so that
-the shape can still follow, and the total weight is limited: a thousand pictures share the tracker's systematic errors.
+The idle face is what the tracker and the head make of a person at rest: brows that sit low, lips that look pursed. It
+is written with the same slips and shapes as expressions, and added to the head's shape, so it never shows as motion.
+
+Every picture that is learnt from adds its information about the person after everything that belongs to the picture
+alone (pose, jaw, slips, shapes, with their priors) is eliminated: the Schur complement of the joint normal equations.
+What stays the same from picture to picture so becomes the person, and what changes stays expression. Old pictures fade,
+so that the person can still follow, and the total weight is limited: a thousand pictures share the tracker's errors.
 """
 
 from __future__ import annotations
@@ -13,10 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from driver.face_fit import FaceFit, FaceFitter, Linearised, Person
+from driver.face_fit import FaceFitter
+from driver.face_view import JAW_SIZE, POSE_SIZE, Face, Person, Residual
 from models.head.flame import JAW
-from models.head.landmarks import LandmarkRig
-from protocol.frame import PART_BY_NAME
+from protocol.frame import PART_BY_NAME, Floats
 
 Doubles = NDArray[np.float64]
 
@@ -24,6 +27,8 @@ Doubles = NDArray[np.float64]
 @dataclass(frozen=True)
 class IdentitySettings:
     """components       leading shape coefficients that are learnt; the rest stays 0
+    shape_sd            of each of them
+    idle_slip_sd, idle_shape_sd   of each slip and of each expression shape in the idle face
     picture_weight      of one picture against the prior (its landmarks' errors are not independent)
     picture_count       pictures after which old ones fade
     interval_s          time between two pictures that are learnt from
@@ -31,6 +36,8 @@ class IdentitySettings:
 
     components: int = 40
     shape_sd: float = 1.0
+    idle_slip_sd: float = 1.0
+    idle_shape_sd: float = 0.15
     picture_weight: float = 0.1
     picture_count: int = 100
     interval_s: float = 0.2
@@ -38,9 +45,8 @@ class IdentitySettings:
 
 @dataclass(frozen=True, eq=False)
 class Identity:
-    """information [K, K] and evidence [K]: normal equations of K shape coefficients, without their prior.
-
-    pictures counts what went in; `values` [K] is the solution with the prior.
+    """information [D, D] and evidence [D]: normal equations of the person, without their prior. D is shape components,
+    slips and expression shapes. `pictures` counts what went in; `values` [D] is the solution with the prior.
     """
 
     information: Doubles
@@ -50,13 +56,20 @@ class Identity:
 
 
 class IdentityLearner:
-    """Learns one head's shape. Keeps no state: what is learnt is in `Identity`."""
+    """Learns one head's people. Keeps no state: what is learnt is in `Identity`."""
 
-    def __init__(self, rig: LandmarkRig, fitter: FaceFitter, settings: IdentitySettings) -> None:
-        self.settings = settings
-        self._rig, self._fitter = rig, fitter
-        self._dirs = np.ascontiguousarray(rig.shape_dirs[:, :, : settings.components])
-        self._prior = np.full(settings.components, settings.shape_sd**-2.0)
+    def __init__(self, fitter: FaceFitter, settings: IdentitySettings) -> None:
+        self.settings, self._fitter = settings, fitter
+        view = fitter.view
+        dirs = view.rig.shape_dirs[:, :, : settings.components].transpose(1, 2, 0)
+        self._dirs: Floats = np.ascontiguousarray(dirs)
+        self._prior: Doubles = np.concatenate(
+            [
+                np.full(settings.components, settings.shape_sd**-2.0),
+                np.full(view.slip_count, settings.idle_slip_sd**-2.0),
+                np.full(view.shape_count, settings.idle_shape_sd**-2.0),
+            ]
+        )
 
     def start(self) -> Identity:
         """Nobody yet: the mean head."""
@@ -65,23 +78,26 @@ class IdentityLearner:
 
     def person(self, identity: Identity) -> Person:
         """The landmarks of `identity`."""
-        known = identity.values.astype(np.float32)
+        rig, values = self._fitter.view.rig, identity.values.astype(np.float32)
+        known, idle = values[: self.settings.components], values[self.settings.components :]
         shape = np.zeros(PART_BY_NAME["shape"].size, np.float32)
         shape[: len(known)] = known
-        neutral = np.zeros(self._rig.expression_dirs.shape[2], np.float32)
-        return Person(shape, self._rig.at_rest(known), self._rig.joint(JAW, known, neutral))
+        rest = rig.at_rest(known) + np.einsum("kdl,d->lk", self._fitter.view.dirs, idle)
+        return Person(shape, rest, rig.joint(JAW, known, np.zeros(rig.expression_dirs.shape[2], np.float32)))
 
-    def learned(self, identity: Identity, seen: Linearised, face: FaceFit) -> Identity:
-        """`identity` after one more picture, linearised (`seen`) around its fit `face`."""
-        settings = self.settings
-        by_shape = (seen.by_landmark @ self._dirs).reshape(-1, len(self._prior))
-        of_face = (seen.by_face.T @ seen.by_face).astype(np.float64)
-        of_face[np.diag_indices_from(of_face)] += self._fitter.prior + 1e-6
-        shared = (seen.by_face.T @ by_shape).astype(np.float64)
-        left = seen.by_face.T @ seen.residual - self._fitter.prior * face.coefficients
+    def learned(self, identity: Identity, left: Residual, face: Face) -> Identity:
+        """`identity` after one more picture, of which `face` is the fit and `left` the residual."""
+        settings, prior, view = self.settings, self._fitter.prior, self._fitter.view
+        by_face = view.by_face(left)
+        by_person = np.concatenate([view.by_dirs(left, self._dirs), by_face[POSE_SIZE + JAW_SIZE :]])
+        # A shape at its bound cannot give way to the person.
+        by_face[len(prior) - view.shape_count :][face.weights <= 0.0] = 0.0
+        of_face = (by_face @ by_face.T).astype(np.float64) + np.diag(prior)
+        shared = (by_face @ by_person.T).astype(np.float64)
         eliminated = np.linalg.solve(of_face, shared)
-        information = by_shape.T @ by_shape - shared.T @ eliminated
-        evidence = by_shape.T @ seen.residual - eliminated.T @ left + information @ identity.values
+        pull = by_face @ left.values + self._fitter.prior_pull(face)
+        information = by_person @ by_person.T - shared.T @ eliminated
+        evidence = by_person @ left.values - eliminated.T @ pull + information @ identity.values
         keep = 1.0 - 1.0 / settings.picture_count if identity.pictures >= settings.picture_count else 1.0
         information = keep * identity.information + settings.picture_weight * information
         evidence = keep * identity.evidence + settings.picture_weight * evidence

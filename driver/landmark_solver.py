@@ -9,19 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driver.eyes import EyeMeter, Eyes, EyeSettings
-from driver.face_fit import FaceFit, FaceFitter, FitSettings, Person, Pinhole
+from driver.eyes import EyeMeter, EyeModel, Eyes, EyeSettings
+from driver.face_fit import FaceFitter, FitSettings
+from driver.face_view import Face, FaceView, Person, Pinhole, Sighting
 from driver.identity import Identity, IdentityLearner, IdentitySettings
+from driver.shape_space import ShapeSpace
 from driver.types import FaceTrack, Motion
 from models.head.flame import HeadModel, open_head
-from models.head.landmarks import SKIN_COUNT, LandmarkEmbedding, LandmarkRig, open_head_landmarks
+from models.head.landmarks import LandmarkEmbedding, LandmarkRig, open_head_landmarks, spaced
 from models.head.rotation import axis_angle_from_matrix
 from protocol.frame import REGIONS, Floats
 
 
 @dataclass(frozen=True)
 class SolverSettings:
-    """restart_gap_s             without a face for longer, the pose and expression before say nothing
+    """spacing_m              between the landmarks that are fitted
+    restart_gap_s             without a face for longer, the pose and expression before say nothing
     restart_jump              likewise when the face has moved by this many of its widths since the last picture
     forget_s                  without a face for longer, somebody else may sit there
     facing_range              cosine of the angle to the camera at which a landmark begins to count, and counts fully
@@ -30,6 +33,7 @@ class SolverSettings:
     error_range_m             median landmark errors at which the fit is trusted fully, and no longer
     """
 
+    spacing_m: float = 0.006
     restart_gap_s: float = 0.5
     restart_jump: float = 0.6
     forget_s: float = 4.0
@@ -49,10 +53,11 @@ class _State:
 
     capture_ns: int
     centre_px: Floats
-    face: FaceFit
+    face: Face
     eyes: Eyes
     identity: Identity
     person: Person
+    eye_model: EyeModel
     learnt_ns: int
 
 
@@ -78,12 +83,13 @@ class LandmarkSolver:
         head = open_head() if head is None else head
         embedding = open_head_landmarks() if embedding is None else embedding
         self._settings = SolverSettings() if settings is None else settings
-        rig = LandmarkRig(head, embedding)
-        self._outward = rig.outward
-        self._fitter = FaceFitter(rig, embedding.spread_m, self._settings.fit)
-        self._learner = IdentityLearner(rig, self._fitter, self._settings.identity)
+        rig = LandmarkRig(head, embedding, spaced(head, embedding, self._settings.spacing_m))
+        self._rows, self._outward = rig.ids, rig.outward
+        self._space = ShapeSpace(head)
+        view = FaceView(rig, self._space, self._settings.fit.certainty)
+        self._fitter = FaceFitter(view, self._settings.fit)
+        self._learner = IdentityLearner(self._fitter, self._settings.identity)
         self._meter = EyeMeter(head, embedding, self._settings.eyes)
-        self._is_skin = (np.arange(len(rig.ids)) < SKIN_COUNT).astype(np.float32)
         self._focal_over_long_side = 0.5 / math.tan(math.radians(horizontal_fov_deg) / 2.0)
         self._state: _State | None = None
 
@@ -97,8 +103,9 @@ class LandmarkSolver:
         if before is None or elapsed_s is None or not 0.0 < elapsed_s <= settings.forget_s:
             identity, before, elapsed_s = self._learner.start(), None, None
             person, eyes = self._learner.person(identity), self._meter.start()
+            eye_model = self._meter.model(person.shape)
         else:
-            identity, person, eyes = before.identity, before.person, before.eyes
+            identity, person, eyes, eye_model = before.identity, before.person, before.eyes, before.eye_model
             jump = float(np.linalg.norm(centre_px - before.centre_px)) / width_px
             if elapsed_s > settings.restart_gap_s or jump > settings.restart_jump:
                 elapsed_s = None
@@ -107,33 +114,34 @@ class LandmarkSolver:
         observed = camera.normalised(item.landmarks[:, :2])
         if before is not None and elapsed_s is not None:
             start = before.face
-            eyes_now = self._meter.measure(observed, person.shape, start, eyes, elapsed_s, learn=False)
+            eyes_now = self._meter.measure(observed, eye_model, start, eyes, elapsed_s, learn=False)
         else:
-            start = self._fitter.first_guess(item.landmarks, person, camera)
+            start = self._fitter.first_guess(item.landmarks[self._rows], person, camera)
             eyes_now = eyes
-        visibility = self._visibility(start)
-        face, seen = self._fitter.fit(observed, visibility, person, start, eyes_now.eyelids, eyes_now.gaze, elapsed_s)
+        seen = Sighting(observed[self._rows].T, self._visibility(start), eyes_now.eyelids, eyes_now.gaze)
+        face, left = self._fitter.fit(seen, person, start, elapsed_s)
         facing = float(-face.rotation[:, 2] @ face.translation) / float(np.linalg.norm(face.translation))
         is_learnable = item.presence >= settings.learn_presence and facing >= settings.learn_facing
         eyes = self._meter.measure(
-            observed, person.shape, face, eyes, 0.0 if elapsed_s is None else elapsed_s, learn=is_learnable
+            observed, eye_model, face, eyes, 0.0 if elapsed_s is None else elapsed_s, learn=is_learnable
         )
         learnt_ns = item.capture_ns if before is None else before.learnt_ns
         if is_learnable and (before is None or item.capture_ns - learnt_ns >= settings.identity.interval_s * 1e9):
-            identity = self._learner.learned(identity, seen, face)
+            identity = self._learner.learned(identity, left, face)
             person = self._learner.person(identity)
+            eye_model = self._meter.model(person.shape)
             learnt_ns = item.capture_ns
-        self._state = _State(item.capture_ns, centre_px, face, eyes, identity, person, learnt_ns)
+        self._state = _State(item.capture_ns, centre_px, face, eyes, identity, person, eye_model, learnt_ns)
         return Motion(
             capture_ns=item.capture_ns,
-            expression=face.expression.astype(np.float32),
+            expression=self._space.expression(face.weights, eyes.wide),
             jaw=face.jaw.astype(np.float32),
             eyelids=eyes.eyelids,
             gaze=eyes.gaze,
             head_rotation=axis_angle_from_matrix(face.rotation).astype(np.float32),
             head_translation=face.translation.astype(np.float32),
             shape=person.shape,
-            confidence=self._confidence(item, width_px, facing, float(np.median(seen.error_m[:SKIN_COUNT]))),
+            confidence=self._confidence(item, width_px, facing, float(np.median(left.error_m))),
         )
 
     def close(self) -> None:
@@ -144,11 +152,11 @@ class LandmarkSolver:
         width, height = image_size
         return Pinhole(self._focal_over_long_side * max(width, height), (width / 2, height / 2))
 
-    def _visibility(self, face: FaceFit) -> Floats:
-        """[L] 0..1: how well the camera sees each landmark of a head posed like this; the irises have no say here."""
+    def _visibility(self, face: Face) -> Floats:
+        """[L] 0..1: how well the camera sees each landmark of a head posed like this."""
         towards_camera = face.rotation.T @ -face.translation
         cosine = self._outward @ (towards_camera / np.linalg.norm(towards_camera))
-        return (self._is_skin * _ramp(cosine, *self._settings.facing_range)).astype(np.float32)
+        return _ramp(cosine, *self._settings.facing_range)
 
     def _confidence(self, item: FaceTrack, width_px: float, facing: float, error_m: float) -> Floats:
         """mouth, upper_face, eyes, head."""

@@ -96,6 +96,10 @@ class FaceTracker:
         self.notice = None if landmarks is None else _size_notice(landmarks, width)
         return FaceTrack(landmarks, presence, (width, height), item.capture_ns)
 
+    def forget(self) -> None:
+        """Search the next picture as if it were the first."""
+        self._hold = _Hold()
+
     def close(self) -> None:
         """Nothing to let go of."""
 

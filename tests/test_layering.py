@@ -21,6 +21,7 @@ MAY_IMPORT = {
     # What is judged here is the driver itself, and the landmarks are placed by its tracker.
     "training.evaluate": ("protocol", "models", "training", "driver"),
     "training.head.landmark_embedding": ("protocol", "models", "training", "driver"),
+    "training.head.landmark_sightings": ("protocol", "models", "training", "driver"),
 }
 # What each layer must do without, anywhere, even inside functions.
 MUST_NOT_IMPORT = {

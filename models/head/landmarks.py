@@ -7,9 +7,11 @@ embeddings), so it moves with the same template, bases and skinning as the verti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,19 +24,33 @@ Ints = NDArray[np.int32]
 
 LANDMARK_COUNT = 478
 SKIN_COUNT = 468
+# Pairs above each other on the inner contours of upper and lower lip, from the subject's right to the left.
+INNER_LIPS = ((191, 80, 81, 82, 13, 312, 311, 310, 415), (95, 88, 178, 87, 14, 317, 402, 318, 324))
+_OUTER_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 146, 91, 181, 84, 17, 314, 405, 321, 375)
+LIPS = (78, 308, *INNER_LIPS[0], *INNER_LIPS[1], *_OUTER_LIPS)
+EYE_CORNERS = (33, 133, 263, 362)
+_RIGHT_LIDS = (246, 161, 160, 159, 158, 157, 173, 155, 154, 153, 145, 144, 163, 7)
+_LEFT_LIDS = (466, 388, 387, 386, 385, 384, 398, 382, 381, 380, 374, 373, 390, 249)
+_LIDS = frozenset(_RIGHT_LIDS + _LEFT_LIDS)
+
 _IDENTITY = np.eye(3, dtype=np.float32)
 EMBEDDING_PATH = Path(__file__).with_name("landmarks.npz")
 
 
 @dataclass(frozen=True, eq=False)
 class LandmarkEmbedding:
-    """Where the landmarks of one head lie.
+    """Where the landmarks of one head lie, and how the tracker errs about them.
 
     head         id of the head
     triangles    int32 [478]: row of the head's `f`
     barycentric  float32 [478, 3]: weights of the triangle's corners, each 0..1, sum 1
     spread_m     float32 [478]: how far the landmark wanders over the surface between faces and views (rms)
     mirror       int32 [478]: the landmark on the other side of the face
+    habits       float32 [478, 2, E], m per standard deviation: how an expression moves a landmark, to the tracker's
+                 eye, beyond the surface point that it is tied to (the forehead follows the brows, for example); along
+                 the head's x and y
+    slips        float32 [478, 2, K], m: how the tracker's landmarks slide over a face together, each direction as far
+                 as its standard deviation; a slip is no expression
     """
 
     head: str
@@ -42,6 +58,8 @@ class LandmarkEmbedding:
     barycentric: Floats
     spread_m: Floats
     mirror: Ints
+    habits: Floats
+    slips: Floats
 
 
 @cache
@@ -55,35 +73,41 @@ def load_embedding(path: Path) -> LandmarkEmbedding:
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     head = str(arrays.pop("head"))
+    for name in ("habits", "slips"):
+        arrays[name] = arrays[name].astype(np.float32)
     for array in arrays.values():
         array.setflags(write=False)
     return LandmarkEmbedding(head=head, **arrays)
 
 
 def save_embedding(path: Path, embedding: LandmarkEmbedding) -> None:
-    """Write `embedding` as a compressed .npz without pickles."""
-    np.savez_compressed(path, **vars(embedding))
+    """Write `embedding` as a compressed .npz without pickles; habits and slips as float16 (steps below 10 um)."""
+    stored: dict[str, Any] = dict(vars(embedding))
+    for name in ("habits", "slips"):
+        stored[name] = stored[name].astype(np.float16)
+    np.savez_compressed(path, **stored)
 
 
 @dataclass(frozen=True, eq=False)
 class PosedLandmarks:
-    """points   float32 [L, 3], m, in the head's frame
-    blends   float32 [L, 3, 3]: how the jaw turns a small offset of each landmark at rest (its skinning rotation)
-    by_jaw   float32 [L, 3, 3]: derivative of the points by the jaw's axis-angle, m/rad
+    """points      float32 [L, 3], m, in the head's frame
+    blends      float32 [L, 3, 3]: how the jaw turns a small offset of each landmark at rest (its skinning rotation)
+    from_joint  float32 [L, 3]: from the jaw's joint to each landmark before the jaw turns, times the jaw's share in it
     """
 
     points: Floats
     blends: Floats
-    by_jaw: Floats
+    from_joint: Floats
 
 
 class LandmarkRig:
-    """Some of a head's landmarks as linear bases, and their motion with derivatives.
+    """Some of a head's landmarks, as the tracker sees them, as linear bases, and their motion with derivatives.
 
-    L landmarks, S identity and E expression components.
+    L landmarks, S identity and E expression components, K slips.
 
     shape_dirs       float32 [L, 3, S], m per standard deviation of identity
     expression_dirs  float32 [L, 3, E], m per standard deviation of expression
+    slip_dirs        float32 [L, 3, K], m per standard deviation of the tracker's slips
     outward          float32 [L, 3]: see `outward_directions`, of the mean head
     """
 
@@ -101,12 +125,16 @@ class LandmarkRig:
         self._template = at_landmarks(head.v_template)
         self.shape_dirs = np.ascontiguousarray(dirs[:, :, : head.shape_count])
         self.expression_dirs = np.ascontiguousarray(dirs[:, :, head.shape_count :])
+        self.expression_dirs[:, :2] += embedding.habits[self.ids]
+        slips = embedding.slips[self.ids]
+        self.slip_dirs = np.concatenate([slips, np.zeros_like(slips[:, :1])], axis=1)
         eyelid_dirs = np.zeros((head.vertex_count, 3, EYELID_COUNT)) if head.eyeliddirs is None else head.eyeliddirs
         pose_dirs = at_landmarks(head.posedirs)
         self._pose_columns = np.flatnonzero(np.any(pose_dirs, axis=(0, 1)))
         self._dirs = np.ascontiguousarray(
             np.concatenate(
-                [self.expression_dirs, at_landmarks(eyelid_dirs), pose_dirs[:, :, self._pose_columns]], axis=2
+                [self.expression_dirs, at_landmarks(eyelid_dirs), pose_dirs[:, :, self._pose_columns], self.slip_dirs],
+                axis=2,
             ).reshape(3 * len(self.ids), -1)
         )
         self._jaw_dirs = np.ascontiguousarray(pose_dirs[:, :, 9 * (JAW - 1) : 9 * JAW].reshape(-1, 9))
@@ -120,6 +148,14 @@ class LandmarkRig:
         }
         self._shape_count = head.shape_count
         self.outward = outward_directions(self._template, self._joints[JAW][0])
+
+    def rows_of(self, landmarks: Sequence[int]) -> NDArray[np.int64]:
+        """Where these landmarks are among the rig's; ValueError when one is not."""
+        rows = {landmark: row for row, landmark in enumerate(self.ids.tolist())}
+        missing = [landmark for landmark in landmarks if landmark not in rows]
+        if missing:
+            raise ValueError(f"the rig lacks the landmarks {missing}")
+        return np.array([rows[landmark] for landmark in landmarks])
 
     def at_rest(self, shape: ArrayLike) -> Floats:
         """Landmarks float32 [L, 3] of the identity `shape` [<= S], everything else zero."""
@@ -144,10 +180,12 @@ class LandmarkRig:
         jaw: ArrayLike,
         eyelids: ArrayLike,
         gaze: ArrayLike,
+        slips: Floats | None = None,
     ) -> PosedLandmarks:
-        """The landmarks of a face, in the head's frame; the irises stay where the eyes look ahead (see `irises`).
+        """The landmarks of a face, in the head's frame; the irises stay where they are when the eyes look ahead.
 
-        rest [L, 3] and jaw_joint [3] are the person's (`at_rest`, `joint`); the others as in `FaceRig.vertices`.
+        rest [L, 3] and jaw_joint [3] are the person's (`at_rest`, `joint`); `slips` [K] are the tracker's, none if left
+        out; the others as in `FaceRig.vertices`.
         """
         jaw = np.asarray(jaw, np.float64)
         gaze = np.asarray(gaze, np.float64)
@@ -160,18 +198,38 @@ class LandmarkRig:
             (RIGHT_EYE, matrix_from_gaze(gaze[2], gaze[3])),
         ):
             pose_feature[9 * (joint - 1) : 9 * joint] = (matrix - _IDENTITY).reshape(-1)
-        driven = np.concatenate([expression, np.asarray(eyelids, np.float32), pose_feature[self._pose_columns]])
+        slips = np.zeros(self.slip_dirs.shape[2], np.float32) if slips is None else slips
+        driven = np.concatenate([expression, np.asarray(eyelids, np.float32), pose_feature[self._pose_columns], slips])
         unposed = rest + (self._dirs @ driven).reshape(-1, 3)
         from_joint = self._jaw_share * (unposed - jaw_joint)
         blends = _IDENTITY + self._jaw_share[:, :, None] * turn
-        by_angle = _rotation_derivatives(jaw, jaw_matrix)
-        correctives = (self._jaw_dirs @ by_angle.reshape(3, 9).T).reshape(-1, 3, 3)
-        by_jaw = (from_joint @ by_angle.transpose(2, 1, 0).reshape(3, 9)).reshape(-1, 3, 3) + blends @ correctives
         return PosedLandmarks(
             points=(unposed + from_joint @ turn.T).astype(np.float32, copy=False),
             blends=blends.astype(np.float32, copy=False),
-            by_jaw=by_jaw.astype(np.float32, copy=False),
+            from_joint=from_joint.astype(np.float32, copy=False),
         )
+
+    def by_jaw(self, posed: PosedLandmarks, jaw: ArrayLike) -> Floats:
+        """Derivative float32 [L, 3, 3] of `posed.points` by the jaw's axis-angle (last axis), m/rad."""
+        by_angle = _rotation_derivatives(np.asarray(jaw, np.float64))
+        correctives = (self._jaw_dirs @ by_angle.reshape(3, 9).T).reshape(-1, 3, 3)
+        turned = (posed.from_joint @ by_angle.transpose(2, 1, 0).reshape(3, 9)).reshape(-1, 3, 3)
+        return (turned + posed.blends @ correctives).astype(np.float32, copy=False)
+
+
+def spaced(head: HeadModel, embedding: LandmarkEmbedding, distance_m: float) -> NDArray[np.int64]:
+    """Landmarks of the skin at least `distance_m` apart on the mean head: the contours of the lips and the corners of
+    the eyes, all of them, then the others in pairs of left and right. MediaPipe's are dense where that says little, as
+    along the nose. The lids' contours are left out: they show blinks, and are measured by themselves.
+    """
+    points = LandmarkRig(head, embedding, np.arange(SKIN_COUNT)).at_rest(())
+    kept = [*LIPS, *EYE_CORNERS]
+    for landmark in range(SKIN_COUNT):
+        pair = sorted({landmark, int(embedding.mirror[landmark])})
+        near = np.linalg.norm(points[kept, None] - points[pair], axis=2).min()
+        if landmark == pair[0] and near >= distance_m and landmark not in _LIDS:
+            kept += pair
+    return np.array(sorted(kept))
 
 
 def outward_directions(points: NDArray, jaw_joint: NDArray) -> Floats:
@@ -184,7 +242,7 @@ def outward_directions(points: NDArray, jaw_joint: NDArray) -> Floats:
     return (outward / np.linalg.norm(outward, axis=1, keepdims=True)).astype(np.float32)
 
 
-def _rotation_derivatives(axis_angle: NDArray[np.float64], matrix: NDArray[np.float64]) -> Floats:
+def _rotation_derivatives(axis_angle: NDArray[np.float64]) -> Floats:
     """dR/dw_k float32 [3 (k), 3, 3] of R = exp([w]x): [J e_k]x R with SO(3)'s left Jacobian J."""
     angle = float(np.linalg.norm(axis_angle))
     cross = _cross_matrix(axis_angle)
@@ -194,6 +252,7 @@ def _rotation_derivatives(axis_angle: NDArray[np.float64], matrix: NDArray[np.fl
         left = (
             np.eye(3) + (1.0 - np.cos(angle)) / angle**2 * cross + (angle - np.sin(angle)) / angle**3 * (cross @ cross)
         )
+    matrix = matrix_from_axis_angle(axis_angle)
     return np.stack([_cross_matrix(left[:, k]) @ matrix for k in range(3)]).astype(np.float32)
 
 

@@ -9,15 +9,13 @@ give mirrored motion.
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driver.face_model import find_face_model
-from driver.track import FaceTracker
-from driver.types import VideoFrame
 from models.head.flame import GROUPS, JAW, LEFT_EYE, RIGHT_EYE, FaceRig, HeadModel, open_head
 from models.head.landmarks import (
     EMBEDDING_PATH,
@@ -27,79 +25,22 @@ from models.head.landmarks import (
     outward_directions,
     save_embedding,
 )
-from models.head.rotation import axis_angle_from_matrix, matrix_from_axis_angle
+from protocol.frame import ARKIT_SHAPES
+from training.head.landmark_habits import habits_and_slips
 from training.head.landmark_pairs import mirror_table
-from training.head.picture import Camera, Light, render_through
+from training.head.landmark_sightings import CAMERA, Looker, Sighting
+from training.head.picture import Light
 from training.head.surface import Surface
 
 Doubles = NDArray[np.float64]
 Longs = NDArray[np.int64]
 
-PICTURES = 300
-_EXPRESSIONS_A_PERSON = 6
-_SIZE_PX = 512
-_CAMERA = Camera(focal_px=1.2 * _SIZE_PX, centre_px=(_SIZE_PX / 2, _SIZE_PX / 2), size=(_SIZE_PX, _SIZE_PX))
-_DISTANCE_M = 0.42
+PICTURES = 800
 _PASSES = 10
 _CLIP_PX = 6.0  # residuals beyond this are the tracker's mistakes, and pull no harder
 _FLATTEST_COSINE = 0.25  # a point seen at a flatter angle says nothing about where it is
 _REACH_M = 0.012  # how far a landmark may slide in one pass
 _SAME_LIP = 0.3  # how much the jaw's share may differ along the way: no landmark changes lips
-
-
-@dataclass(frozen=True, eq=False)
-class Sighting:
-    """vertices  float32 [V, 3], m, in the camera frame: the face of one picture
-    rotation  float64 [3, 3], head to camera
-    pixels    float32 [478, 2]: where the tracker put the landmarks
-    """
-
-    vertices: NDArray[np.float32]
-    rotation: Doubles
-    pixels: NDArray[np.float32]
-
-
-def see(
-    rig: FaceRig, face_model: Path, rotation: Doubles, light: Light, grey: float, expression: Doubles, jaw_rad: float
-) -> Sighting | None:
-    """What the tracker says about a picture of one face; None when it sees none."""
-    vertices = rig.vertices(
-        expression,
-        jaw=[jaw_rad, 0.0, 0.0],
-        eyelids=np.zeros(2),
-        gaze=np.zeros(4),
-        head_rotation=axis_angle_from_matrix(rotation),
-        head_translation=[0.0, 0.0, -_DISTANCE_M],
-    )
-    picture = render_through(_CAMERA, vertices, rig.head, light=light, background=(grey, grey, grey))
-    landmarks = FaceTracker(face_model).process(VideoFrame(picture, 0, 0)).landmarks
-    return None if landmarks is None else Sighting(vertices, rotation, landmarks[:, :2])
-
-
-def random_sightings(head: HeadModel, face_model: Path, count: int, seed: int = 0) -> list[Sighting]:
-    """`count` random people, expressions, views and lights."""
-    random = np.random.default_rng(seed)
-    seen: list[Sighting] = []
-    while len(seen) < count:
-        rig = FaceRig(head, random.normal(0.0, 0.7, head.shape_count))
-        for _ in range(_EXPRESSIONS_A_PERSON):
-            sighting = see(
-                rig,
-                face_model,
-                _turn(pitch=random.normal(0.0, 0.15), yaw=random.normal(0.0, 0.35), roll=random.normal(0.0, 0.05)),
-                Light((random.normal(-0.2, 0.5), random.uniform(0.1, 0.8), 0.8), random.uniform(0.8, 1.1)),
-                grey=random.uniform(0.0, 1.0),
-                expression=random.normal(0.0, 0.5, head.expression_count) * (random.random() < 0.6),
-                jaw_rad=random.uniform(0.0, 0.35) * (random.random() < 0.7),
-            )
-            if sighting is not None:
-                seen.append(sighting)
-    return seen[:count]
-
-
-def _turn(pitch: float, yaw: float, roll: float) -> Doubles:
-    about_y, about_x, about_z = (matrix_from_axis_angle(axis) for axis in np.diag([pitch, yaw, roll])[[1, 0, 2]])
-    return about_y @ about_x @ about_z
 
 
 class Placement:
@@ -127,7 +68,7 @@ class Placement:
         corners = sighting.vertices[self._head.f].astype(np.float64)
         centroids = corners.mean(axis=1)
         facing = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, 2] > 0.0
-        pixels = _CAMERA.pixels(centroids)
+        pixels = CAMERA.pixels(centroids)
         for landmark, ground in enumerate(self._grounds):
             ground = ground[facing[ground]]
             distances = np.linalg.norm(pixels[ground] - sighting.pixels[landmark], axis=1)
@@ -143,7 +84,7 @@ class Placement:
         edges = corners[:, :, 1:] - corners[:, :, :1]
         by_place = _pixel_derivatives(places)
         by_edge = np.einsum("nlpi,nlei->nlpe", by_place, edges)
-        residual = np.stack([s.pixels for s in seen]) - _CAMERA.pixels(places.reshape(-1, 3)).reshape(
+        residual = np.stack([s.pixels for s in seen]) - CAMERA.pixels(places.reshape(-1, 3)).reshape(
             *places.shape[:2], 2
         )
         size = np.linalg.norm(residual, axis=2)
@@ -161,7 +102,7 @@ class Placement:
         mirrored = targets[self._mirror] * [-1.0, 1.0, 1.0]
         self._settle(0.5 * (targets + mirrored))
         depth = -places[:, :, 2]
-        metres = np.sqrt((weight * (size * depth / _CAMERA.focal_px) ** 2).sum(0) / np.maximum(weight.sum(0), 1e-9))
+        metres = np.sqrt((weight * (size * depth / CAMERA.focal_px) ** 2).sum(0) / np.maximum(weight.sum(0), 1e-9))
         self.spread_m = np.where(seen_enough, np.maximum(metres, metres[self._mirror]), _REACH_M)
         return float((weight * size).sum() / weight.sum())
 
@@ -181,32 +122,39 @@ def _pixel_derivatives(places: Doubles) -> Doubles:
     """Derivative [..., 2, 3] of the camera's pixels by points [..., 3] of the camera frame."""
     depth = -places[..., 2]
     by_place = np.zeros((*places.shape[:-1], 2, 3))
-    by_place[..., 0, 0] = _CAMERA.focal_px / depth
-    by_place[..., 1, 1] = -_CAMERA.focal_px / depth
-    by_place[..., 0, 2] = _CAMERA.focal_px * places[..., 0] / depth**2
-    by_place[..., 1, 2] = -_CAMERA.focal_px * places[..., 1] / depth**2
+    by_place[..., 0, 0] = CAMERA.focal_px / depth
+    by_place[..., 1, 1] = -CAMERA.focal_px / depth
+    by_place[..., 0, 2] = CAMERA.focal_px * places[..., 0] / depth**2
+    by_place[..., 1, 2] = -CAMERA.focal_px * places[..., 1] / depth**2
     return by_place
 
 
 def build(head: HeadModel, face_model: Path, pictures: int = PICTURES) -> LandmarkEmbedding:
     """The embedding of `head`, from `pictures` pictures."""
-    placement = Placement(head, mirror_table(face_model))
-    neutral = np.zeros(head.expression_count)
-    first = see(FaceRig(head), face_model, np.eye(3), Light(), grey=0.9, expression=neutral, jaw_rad=0.2)
+    mirror = mirror_table(face_model)
+    placement, looker = Placement(head, mirror), Looker(head, face_model)
+    half_open = np.zeros(len(ARKIT_SHAPES), np.float32)
+    half_open[ARKIT_SHAPES.index("jawOpen")] = 0.5
+    first = looker.see(FaceRig(head), half_open, np.eye(3), Light(), grey=0.9)
     if first is None:
         raise RuntimeError("the tracker does not see the head's face; look at its picture")
     placement.begin(first)
-    seen = random_sightings(head, face_model, pictures)
+    seen = looker.see_many(pictures)
     width_px = float(np.ptp(first.pixels[:, 0]))
     for number in range(_PASSES):
         print(f"pass {number}: mean residual {placement.improve(seen):.2f} px of faces about {width_px:.0f} px wide")
-    return LandmarkEmbedding(
+    nothing = np.zeros((LANDMARK_COUNT, 2, 0), np.float32)
+    placed = LandmarkEmbedding(
         head=head.id,
         triangles=placement.triangles.astype(np.int32),
         barycentric=placement.shares.astype(np.float32),
         spread_m=placement.spread_m.astype(np.float32),
-        mirror=mirror_table(face_model),
+        mirror=mirror,
+        habits=nothing,
+        slips=nothing,
     )
+    habits, slips = habits_and_slips(head, placed, seen)
+    return replace(placed, habits=habits, slips=slips)
 
 
 def main() -> None:
