@@ -78,8 +78,8 @@ class EyeSettings:
 
 @dataclass(frozen=True, eq=False)
 class Eyes:
-    """eyelids [2] 0..1 and gaze [4] rad as in the motion space, `wide` [2] 0..1 for eyes torn open, and `open_ratio` [2],
-    the person's open gaps over the model's.
+    """eyelids [2] 0..1 and gaze [4] rad as in the motion space, `wide` [2] 0..1 for eyes torn open, and `open_ratio`
+    [2], the person's open gaps over the model's.
     """
 
     eyelids: Floats

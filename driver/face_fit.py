@@ -31,7 +31,8 @@ class FitSettings:
     jaw_rad              standard deviations about x, y and z
     jaw_open_range_rad, jaw_side_range_rad   bounds about x, and about y and z
     *_drift              random walks, per square root of a second
-    iterations           steps from the picture before, and `first_iterations` where there is none
+    iterations           most steps from the picture before, and `first_iterations` where there is none
+    settled_s            a step that the random walks would take in this time is the last one
     """
 
     certainty: Certainty = field(default_factory=Certainty)
@@ -47,6 +48,7 @@ class FitSettings:
     shape_drift: float = 5.0
     iterations: int = 2
     first_iterations: int = 8
+    settled_s: float = 1e-3
 
 
 class FaceFitter:
@@ -74,6 +76,8 @@ class FaceFitter:
             ]
         )
         self._drift_precision: Doubles = drift**-2.0
+        self._settled: Doubles = drift * np.sqrt(settings.settled_s)
+        self._settled[POSE_SIZE + JAW_SIZE : self._free] = np.inf  # slips never settle, and nobody sees them
 
     def first_guess(self, landmarks_px: Floats, person: Person, camera: Pinhole) -> Face:
         """Pose of a neutral face by aligning the tracker's own 3D landmarks [L, 3] (px) with the person's."""
@@ -99,6 +103,7 @@ class FaceFitter:
         walk = np.zeros(self.view.size) if elapsed_s is None else self._drift_precision / max(elapsed_s, 1e-3)
         face, left = start, self.view.residual(seen, person, start)
         for _ in range(settings.first_iterations if elapsed_s is None else settings.iterations):
+            before = face
             by_face = self.view.by_face(left)
             curvature = (by_face @ by_face.T).astype(np.float64)
             curvature[np.diag_indices(self.view.size)] += self.prior + walk
@@ -106,6 +111,8 @@ class FaceFitter:
             gradient -= walk * _difference(face, start)
             face = self._stepped(face, curvature, gradient)
             left = self.view.residual(seen, person, face)
+            if np.all(np.abs(_difference(face, before)) < self._settled):
+                break
         return face, left
 
     def prior_pull(self, face: Face) -> Doubles:

@@ -87,7 +87,7 @@ class Certainty:
     knows better than where each lip is. Errors beyond `outlier_m` pull no harder (hands, hair, glasses).
     """
 
-    landmark_m: float = 0.0025
+    landmark_m: float = 0.003
     gap_m: float = 0.001
     outlier_m: float = 0.008
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from driver.eyes import EyeMeter, EyeModel, Eyes, EyeSettings
 from driver.face_fit import FaceFitter, FitSettings
-from driver.face_view import Face, FaceView, Person, Pinhole, Sighting
+from driver.face_view import Face, FaceView, Person, Pinhole, Residual, Sighting
 from driver.identity import Identity, IdentityLearner, IdentitySettings
 from driver.shape_space import ShapeSpace
 from driver.types import FaceTrack, Motion
@@ -28,6 +28,7 @@ class SolverSettings:
     restart_jump              likewise when the face has moved by this many of its widths since the last picture
     forget_s                  without a face for longer, somebody else may sit there
     facing_range              cosine of the angle to the camera at which a landmark begins to count, and counts fully
+    first_meetings            how often the first picture of a stranger is learnt from
     learn_presence, learn_facing   least presence and cosine of the head to learn the person from
     face_px_range             face widths at which landmarks begin to carry expression, and do so fully
     error_range_m             median landmark errors at which the fit is trusted fully, and no longer
@@ -38,6 +39,7 @@ class SolverSettings:
     restart_jump: float = 0.6
     forget_s: float = 4.0
     facing_range: tuple[float, float] = (0.0, 0.4)
+    first_meetings: int = 3
     learn_presence: float = 0.9
     learn_facing: float = 0.8
     face_px_range: tuple[float, float] = (20.0, 80.0)
@@ -48,17 +50,24 @@ class SolverSettings:
 
 
 @dataclass(frozen=True, eq=False)
+class _Acquaintance:
+    """Whom the camera sees, as far as is known: identity, what follows from it, the eyes, and when it was learnt."""
+
+    identity: Identity
+    person: Person
+    eye_model: EyeModel
+    eyes: Eyes
+    learnt_ns: int
+
+
+@dataclass(frozen=True, eq=False)
 class _State:
     """What is carried from picture to picture; replaced as a whole."""
 
     capture_ns: int
     centre_px: Floats
     face: Face
-    eyes: Eyes
-    identity: Identity
-    person: Person
-    eye_model: EyeModel
-    learnt_ns: int
+    who: _Acquaintance
 
 
 class LandmarkSolver:
@@ -97,41 +106,28 @@ class LandmarkSolver:
         """The motion behind one picture's landmarks."""
         if item.landmarks is None:
             return Motion(item.capture_ns)
-        settings, before = self._settings, self._state
-        centre_px, width_px = item.landmarks[:, :2].mean(axis=0), float(np.ptp(item.landmarks[:, 0]))
-        elapsed_s = None if before is None else (item.capture_ns - before.capture_ns) / 1e9
-        if before is None or elapsed_s is None or not 0.0 < elapsed_s <= settings.forget_s:
-            identity, before, elapsed_s = self._learner.start(), None, None
-            person, eyes = self._learner.person(identity), self._meter.start()
-            eye_model = self._meter.model(person.shape)
+        observed = self.camera(item.image_size).normalised(item.landmarks[:, :2])
+        before = self._known_before(item.capture_ns)
+        who = self._stranger(item.capture_ns) if before is None else before.who
+        elapsed_s = None if before is None else self._followed_s(before, item)
+        if before is None or elapsed_s is None:
+            start = self._fitter.first_guess(item.landmarks[self._rows], who.person, self.camera(item.image_size))
+            eyes = who.eyes
         else:
-            identity, person, eyes, eye_model = before.identity, before.person, before.eyes, before.eye_model
-            jump = float(np.linalg.norm(centre_px - before.centre_px)) / width_px
-            if elapsed_s > settings.restart_gap_s or jump > settings.restart_jump:
-                elapsed_s = None
-
-        camera = self.camera(item.image_size)
-        observed = camera.normalised(item.landmarks[:, :2])
-        if before is not None and elapsed_s is not None:
             start = before.face
-            eyes_now = self._meter.measure(observed, eye_model, start, eyes, elapsed_s, learn=False)
-        else:
-            start = self._fitter.first_guess(item.landmarks[self._rows], person, camera)
-            eyes_now = eyes
-        seen = Sighting(observed[self._rows].T, self._visibility(start), eyes_now.eyelids, eyes_now.gaze)
-        face, left = self._fitter.fit(seen, person, start, elapsed_s)
-        facing = float(-face.rotation[:, 2] @ face.translation) / float(np.linalg.norm(face.translation))
-        is_learnable = item.presence >= settings.learn_presence and facing >= settings.learn_facing
-        eyes = self._meter.measure(
-            observed, eye_model, face, eyes, 0.0 if elapsed_s is None else elapsed_s, learn=is_learnable
-        )
-        learnt_ns = item.capture_ns if before is None else before.learnt_ns
-        if is_learnable and (before is None or item.capture_ns - learnt_ns >= settings.identity.interval_s * 1e9):
-            identity = self._learner.learned(identity, left, face)
-            person = self._learner.person(identity)
-            eye_model = self._meter.model(person.shape)
-            learnt_ns = item.capture_ns
-        self._state = _State(item.capture_ns, centre_px, face, eyes, identity, person, eye_model, learnt_ns)
+            eyes = self._meter.measure(observed, who.eye_model, start, who.eyes, elapsed_s, learn=False)
+        face, left = self._fit(observed, who, start, eyes, elapsed_s)
+        facing = _facing(face)
+        is_learnable = item.presence >= self._settings.learn_presence and facing >= self._settings.learn_facing
+        if before is None and is_learnable:
+            for _ in range(self._settings.first_meetings):
+                who = self._better_known(who, left, face, item.capture_ns)
+                face, left = self._fit(observed, who, face, eyes, None)
+        eyes = self._meter.measure(observed, who.eye_model, face, who.eyes, elapsed_s or 0.0, learn=is_learnable)
+        who = replace(who, eyes=eyes)
+        if is_learnable and item.capture_ns - who.learnt_ns >= self._settings.identity.interval_s * 1e9:
+            who = self._better_known(who, left, face, item.capture_ns)
+        self._state = _State(item.capture_ns, item.landmarks[:, :2].mean(axis=0), face, who)
         return Motion(
             capture_ns=item.capture_ns,
             expression=self._space.expression(face.weights, eyes.wide),
@@ -140,12 +136,43 @@ class LandmarkSolver:
             gaze=eyes.gaze,
             head_rotation=axis_angle_from_matrix(face.rotation).astype(np.float32),
             head_translation=face.translation.astype(np.float32),
-            shape=person.shape,
-            confidence=self._confidence(item, width_px, facing, float(np.median(left.error_m))),
+            shape=who.person.shape,
+            confidence=self._confidence(item, facing, float(np.median(left.error_m))),
         )
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+    def _known_before(self, capture_ns: int) -> _State | None:
+        """The state before, if the same person may be assumed."""
+        if self._state is None:
+            return None
+        elapsed_s = (capture_ns - self._state.capture_ns) / 1e9
+        return self._state if 0.0 <= elapsed_s <= self._settings.forget_s else None
+
+    def _followed_s(self, before: _State, item: FaceTrack) -> float | None:
+        """Seconds since a picture whose face this one continues; None after a gap or a jump."""
+        assert item.landmarks is not None
+        elapsed_s = (item.capture_ns - before.capture_ns) / 1e9
+        jump_px = float(np.linalg.norm(item.landmarks[:, :2].mean(axis=0) - before.centre_px))
+        is_jump = jump_px > self._settings.restart_jump * _width_px(item)
+        return None if is_jump or elapsed_s > self._settings.restart_gap_s else elapsed_s
+
+    def _fit(
+        self, observed: Floats, who: _Acquaintance, start: Face, eyes: Eyes, elapsed_s: float | None
+    ) -> tuple[Face, Residual]:
+        seen = Sighting(observed[self._rows].T, self._visibility(start), eyes.eyelids, eyes.gaze)
+        return self._fitter.fit(seen, who.person, start, elapsed_s)
+
+    def _stranger(self, capture_ns: int) -> _Acquaintance:
+        identity = self._learner.start()
+        person = self._learner.person(identity)
+        return _Acquaintance(identity, person, self._meter.model(person.shape), self._meter.start(), capture_ns)
+
+    def _better_known(self, who: _Acquaintance, left: Residual, face: Face, capture_ns: int) -> _Acquaintance:
+        identity = self._learner.learned(who.identity, left, face)
+        person = self._learner.person(identity)
+        return _Acquaintance(identity, person, self._meter.model(person.shape), who.eyes, capture_ns)
 
     def camera(self, image_size: tuple[int, int]) -> Pinhole:
         """The camera that took pictures of this size (width, height)."""
@@ -158,15 +185,25 @@ class LandmarkSolver:
         cosine = self._outward @ (towards_camera / np.linalg.norm(towards_camera))
         return _ramp(cosine, *self._settings.facing_range)
 
-    def _confidence(self, item: FaceTrack, width_px: float, facing: float, error_m: float) -> Floats:
+    def _confidence(self, item: FaceTrack, facing: float, error_m: float) -> Floats:
         """mouth, upper_face, eyes, head."""
         settings = self._settings
         low, high = settings.error_range_m
         pose = _ramp(item.presence, 0.5, 0.9) * (1.0 - _ramp(error_m, low, high))
-        face = pose * _ramp(width_px, *settings.face_px_range)
+        face = pose * _ramp(_width_px(item), *settings.face_px_range)
         frontal = _ramp(facing, 0.2, 0.6)
         by_region = {"mouth": face * frontal, "upper_face": face * frontal, "eyes": face * frontal, "head": pose}
         return np.array([by_region[region] for region in REGIONS], np.float32)
+
+
+def _width_px(item: FaceTrack) -> float:
+    assert item.landmarks is not None
+    return float(np.ptp(item.landmarks[:, 0]))
+
+
+def _facing(face: Face) -> float:
+    """Cosine between where the head looks and the direction to the camera."""
+    return float(-face.rotation[:, 2] @ face.translation) / float(np.linalg.norm(face.translation))
 
 
 def _ramp(value: NDArray[np.floating[Any]] | float, low: float, high: float) -> Floats:

@@ -33,6 +33,7 @@ _RIGHT_LIDS = (246, 161, 160, 159, 158, 157, 173, 155, 154, 153, 145, 144, 163, 
 _LEFT_LIDS = (466, 388, 387, 386, 385, 384, 398, 382, 381, 380, 374, 373, 390, 249)
 _LIDS = frozenset(_RIGHT_LIDS + _LEFT_LIDS)
 
+_ERRORS = ("habits", "slips", "person_slips")
 _IDENTITY = np.eye(3, dtype=np.float32)
 EMBEDDING_PATH = Path(__file__).with_name("landmarks.npz")
 
@@ -51,6 +52,7 @@ class LandmarkEmbedding:
                  the head's x and y
     slips        float32 [478, 2, K], m: how the tracker's landmarks slide over a face together, each direction as far
                  as its standard deviation; a slip is no expression
+    person_slips float32 [478, 2, M], m: likewise, but the same in all pictures of a person; it is not the head's shape
     """
 
     head: str
@@ -60,6 +62,7 @@ class LandmarkEmbedding:
     mirror: Ints
     habits: Floats
     slips: Floats
+    person_slips: Floats
 
 
 @cache
@@ -73,7 +76,7 @@ def load_embedding(path: Path) -> LandmarkEmbedding:
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     head = str(arrays.pop("head"))
-    for name in ("habits", "slips"):
+    for name in _ERRORS:
         arrays[name] = arrays[name].astype(np.float32)
     for array in arrays.values():
         array.setflags(write=False)
@@ -81,9 +84,9 @@ def load_embedding(path: Path) -> LandmarkEmbedding:
 
 
 def save_embedding(path: Path, embedding: LandmarkEmbedding) -> None:
-    """Write `embedding` as a compressed .npz without pickles; habits and slips as float16 (steps below 10 um)."""
+    """Write `embedding` as a compressed .npz without pickles; errors as float16 (steps below 10 um)."""
     stored: dict[str, Any] = dict(vars(embedding))
-    for name in ("habits", "slips"):
+    for name in _ERRORS:
         stored[name] = stored[name].astype(np.float16)
     np.savez_compressed(path, **stored)
 
@@ -107,7 +110,7 @@ class LandmarkRig:
 
     shape_dirs       float32 [L, 3, S], m per standard deviation of identity
     expression_dirs  float32 [L, 3, E], m per standard deviation of expression
-    slip_dirs        float32 [L, 3, K], m per standard deviation of the tracker's slips
+    slip_dirs, person_slip_dirs   float32 [L, 3, K] and [L, 3, M], m per standard deviation of the tracker's slips
     outward          float32 [L, 3]: see `outward_directions`, of the mean head
     """
 
@@ -126,8 +129,8 @@ class LandmarkRig:
         self.shape_dirs = np.ascontiguousarray(dirs[:, :, : head.shape_count])
         self.expression_dirs = np.ascontiguousarray(dirs[:, :, head.shape_count :])
         self.expression_dirs[:, :2] += embedding.habits[self.ids]
-        slips = embedding.slips[self.ids]
-        self.slip_dirs = np.concatenate([slips, np.zeros_like(slips[:, :1])], axis=1)
+        self.slip_dirs = _in_depth(embedding.slips[self.ids])
+        self.person_slip_dirs = _in_depth(embedding.person_slips[self.ids])
         eyelid_dirs = np.zeros((head.vertex_count, 3, EYELID_COUNT)) if head.eyeliddirs is None else head.eyeliddirs
         pose_dirs = at_landmarks(head.posedirs)
         self._pose_columns = np.flatnonzero(np.any(pose_dirs, axis=(0, 1)))
@@ -240,6 +243,11 @@ def outward_directions(points: NDArray, jaw_joint: NDArray) -> Floats:
     middle = np.array([0.0, points[:, 1].mean(), jaw_joint[2]])
     outward = points - middle
     return (outward / np.linalg.norm(outward, axis=1, keepdims=True)).astype(np.float32)
+
+
+def _in_depth(flat: Floats) -> Floats:
+    """[L, 2, K] along x and y as [L, 3, K]."""
+    return np.concatenate([flat, np.zeros_like(flat[:, :1])], axis=1)
 
 
 def _rotation_derivatives(axis_angle: NDArray[np.float64]) -> Floats:

@@ -9,7 +9,6 @@ give mirrored motion.
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +25,7 @@ from models.head.landmarks import (
     save_embedding,
 )
 from protocol.frame import ARKIT_SHAPES
-from training.head.landmark_habits import habits_and_slips
+from training.head.landmark_habits import with_errors
 from training.head.landmark_pairs import mirror_table
 from training.head.landmark_sightings import CAMERA, Looker, Sighting
 from training.head.picture import Light
@@ -93,8 +92,9 @@ class Placement:
         outward = np.einsum("nij,lj->nli", np.stack([s.rotation for s in seen]), self._outward(points))
         cosine = -(outward * places).sum(axis=2) / np.linalg.norm(places, axis=2)
         weight = np.where(cosine > _FLATTEST_COSINE, np.minimum(1.0, _CLIP_PX / np.maximum(size, 1e-9)), 0.0)
-        normal = np.einsum("nl,nlpe,nlpf->lef", weight, by_edge, by_edge)
-        gradient = np.einsum("nl,nlpe,nlp->le", weight, by_edge, residual)
+        weighted = by_edge * weight[:, :, None, None]
+        normal = np.einsum("nlpe,nlpf->lef", weighted, by_edge)
+        gradient = np.einsum("nlpe,nlp->le", weighted, residual)
         seen_enough = weight.sum(axis=0) > 0.1 * len(seen)
         damping = 1e-6 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(2) + 1e-9 * np.eye(2)
         steps = np.linalg.solve(normal + damping, gradient[:, :, None])[:, :, 0] * seen_enough[:, None]
@@ -106,10 +106,16 @@ class Placement:
         self.spread_m = np.where(seen_enough, np.maximum(metres, metres[self._mirror]), _REACH_M)
         return float((weight * size).sum() / weight.sum())
 
+    def _place(self, landmark: int) -> Doubles:
+        return np.einsum("k,ki->i", self.shares[landmark], self._surface.corners[self.triangles[landmark]])
+
     def _settle(self, targets: Doubles) -> None:
         """Put every landmark on the nearest allowed surface point."""
-        for landmark, (target, ground) in enumerate(zip(targets, self._grounds, strict=True)):
-            here = np.einsum("k,ki->i", self.shares[landmark], self._surface.corners[self.triangles[landmark]])
+        for landmark, ground in enumerate(self._grounds):
+            other = self._mirror[landmark]
+            here = self._place(landmark)
+            # The second of a pair goes where the first one's mirror image is.
+            target = targets[landmark] if landmark <= other else self._place(other) * [-1.0, 1.0, 1.0]
             step = target - here
             target = here + step * min(1.0, _REACH_M / max(float(np.linalg.norm(step)), 1e-12))
             near = ground[np.linalg.norm(self._surface.centroids[ground] - target, axis=1) < 2.0 * _REACH_M]
@@ -152,9 +158,9 @@ def build(head: HeadModel, face_model: Path, pictures: int = PICTURES) -> Landma
         mirror=mirror,
         habits=nothing,
         slips=nothing,
+        person_slips=nothing,
     )
-    habits, slips = habits_and_slips(head, placed, seen)
-    return replace(placed, habits=habits, slips=slips)
+    return with_errors(head, placed, seen)
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ Doubles = NDArray[np.float64]
 
 _SIZE_PX = 512
 CAMERA = Camera(focal_px=1.2 * _SIZE_PX, centre_px=(_SIZE_PX / 2, _SIZE_PX / 2), size=(_SIZE_PX, _SIZE_PX))
-_DISTANCE_M = 0.42
+_DISTANCES_M = (0.4, 0.65)
 _FACES_A_PERSON = 8
 _SHAPES_A_FACE = 4
 # Both eyes look and blink, and both sides of most faces do the same, more often than not.
@@ -54,11 +54,18 @@ class Looker:
         self._tracker = FaceTracker(find_face_model(face_model))
 
     def see(
-        self, rig: FaceRig, weights: Floats, rotation: Doubles, light: Light, grey: float, person: int = -1
+        self,
+        rig: FaceRig,
+        weights: Floats,
+        rotation: Doubles,
+        light: Light,
+        grey: float,
+        distance_m: float = _DISTANCES_M[0],
+        person: int = -1,
     ) -> Sighting | None:
         """A face with ARKit `weights` [52]; None when the tracker sees none."""
         expression, jaw, eyelids, gaze = self._arkit.to_motion(weights)
-        turn, place = axis_angle_from_matrix(rotation), [0.0, 0.0, -_DISTANCE_M]
+        turn, place = axis_angle_from_matrix(rotation), [0.0, 0.0, -distance_m]
         vertices = rig.vertices(expression, jaw, eyelids, gaze, turn, place)
         picture = render_through(CAMERA, vertices, self.head, light=light, background=(grey, grey, grey))
         self._tracker.forget()
@@ -75,8 +82,9 @@ class Looker:
                 weights = random_weights(random) if face else np.zeros(len(ARKIT_SHAPES), np.float32)
                 rotation = _turn(random.normal(0.0, 0.12), random.normal(0.0, 0.28), random.normal(0.0, 0.05))
                 light = Light((random.normal(-0.2, 0.5), random.uniform(0.1, 0.8), 0.8), random.uniform(0.8, 1.1))
-                grey = random.uniform(0.0, 1.0)
-                sighting = self.see(rig, weights, rotation, light, grey, person=len(seen) // _FACES_A_PERSON)
+                grey, distance_m = random.uniform(0.0, 1.0), random.uniform(*_DISTANCES_M)
+                person = len(seen) // _FACES_A_PERSON
+                sighting = self.see(rig, weights, rotation, light, grey, distance_m, person)
                 if sighting is not None:
                     seen.append(sighting)
         return seen[:count]
