@@ -160,7 +160,9 @@ def _teeth(u: Doubles, v: Doubles) -> Doubles:
     gap = np.abs((u - 0.5) * 22.0 - np.round((u - 0.5) * 22.0))
     colour = np.broadcast_to(np.array(_TOOTH, np.float64), (*u.shape, 3))
     colour = _blend(colour, (150, 120, 100), 0.55 * (1.0 - _step(gap, 0.0, 0.10)))
-    return _blend(colour, _GUM, 1.0 - _step(from_root, 0.10, 0.22))
+    colour = _blend(colour, _GUM, 1.0 - _step(from_root, 0.10, 0.22))
+    # No light reaches the molars past the cheeks; unshaded they shine through the corners of a smile.
+    return _blend(colour, _MOUTH_DEEP, 0.9 * _step(np.abs(u - 0.5), 0.14, 0.30))
 
 
 def _tongue(u: Doubles, v: Doubles) -> Doubles:
