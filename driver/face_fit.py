@@ -41,14 +41,14 @@ class FitSettings:
     jaw_rad: tuple[float, float, float] = (0.25, 0.05, 0.03)
     jaw_open_range_rad: tuple[float, float] = (0.0, 0.5)
     jaw_side_range_rad: float = 0.12
-    rotation_drift_rad: float = 3.0
-    translation_drift_m: float = 0.5
-    jaw_drift_rad: float = 3.0
-    slip_drift_sd: float = 6.0
-    shape_drift: float = 5.0
+    rotation_drift_rad: float = 0.6
+    translation_drift_m: float = 0.1
+    jaw_drift_rad: float = 0.6
+    slip_drift_sd: float = 4.0
+    shape_drift: float = 1.5
     iterations: int = 2
     first_iterations: int = 8
-    settled_s: float = 1e-3
+    settled_s: float = 0.02
 
 
 class FaceFitter:

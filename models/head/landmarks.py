@@ -7,6 +7,7 @@ embeddings), so it moves with the same template, bases and skinning as the verti
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -43,6 +44,7 @@ class LandmarkEmbedding:
     """Where the landmarks of one head lie, and how the tracker errs about them.
 
     head         id of the head
+    fingerprint  of the head that they were placed on (see `fingerprint`)
     triangles    int32 [478]: row of the head's `f`
     barycentric  float32 [478, 3]: weights of the triangle's corners, each 0..1, sum 1
     spread_m     float32 [478]: how far the landmark wanders over the surface between faces and views (rms)
@@ -56,6 +58,7 @@ class LandmarkEmbedding:
     """
 
     head: str
+    fingerprint: str
     triangles: Ints
     barycentric: Floats
     spread_m: Floats
@@ -75,12 +78,12 @@ def load_embedding(path: Path) -> LandmarkEmbedding:
     """The embedding in an .npz that `save_embedding` wrote; its arrays are read-only."""
     with np.load(path, allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
-    head = str(arrays.pop("head"))
+    head, placed_on = str(arrays.pop("head")), str(arrays.pop("fingerprint"))
     for name in _ERRORS:
         arrays[name] = arrays[name].astype(np.float32)
     for array in arrays.values():
         array.setflags(write=False)
-    return LandmarkEmbedding(head=head, **arrays)
+    return LandmarkEmbedding(head=head, fingerprint=placed_on, **arrays)
 
 
 def save_embedding(path: Path, embedding: LandmarkEmbedding) -> None:
@@ -89,6 +92,14 @@ def save_embedding(path: Path, embedding: LandmarkEmbedding) -> None:
     for name in _ERRORS:
         stored[name] = stored[name].astype(np.float16)
     np.savez_compressed(path, **stored)
+
+
+def fingerprint(head: HeadModel) -> str:
+    """Sixteen hexadecimal digits that change with the head's surface and its bases."""
+    digest = hashlib.sha256()
+    for array in (head.v_template, head.shapedirs, head.posedirs, head.f):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,6 +21,7 @@ from models.head.landmarks import (
     LANDMARK_COUNT,
     SKIN_COUNT,
     LandmarkEmbedding,
+    fingerprint,
     outward_directions,
     save_embedding,
 )
@@ -152,6 +153,7 @@ def build(head: HeadModel, face_model: Path, pictures: int = PICTURES) -> Landma
     nothing = np.zeros((LANDMARK_COUNT, 2, 0), np.float32)
     placed = LandmarkEmbedding(
         head=head.id,
+        fingerprint=fingerprint(head),
         triangles=placement.triangles.astype(np.int32),
         barycentric=placement.shares.astype(np.float32),
         spread_m=placement.spread_m.astype(np.float32),

@@ -15,6 +15,7 @@ from models.head.landmarks import (
     LIPS,
     SKIN_COUNT,
     LandmarkRig,
+    fingerprint,
     load_embedding,
     open_head_landmarks,
     save_embedding,
@@ -42,6 +43,12 @@ def test_every_landmark_lies_in_a_triangle_of_its_tissue() -> None:
     tissue = np.array(GROUPS)[head.groups[embedding.triangles]]
     assert set(tissue[:SKIN_COUNT]) == {"skin"}
     assert set(tissue[SKIN_COUNT:]) == {"eyes"}
+
+
+def test_the_landmarks_were_placed_on_this_very_head() -> None:
+    assert open_head_landmarks().fingerprint == fingerprint(open_head()), (
+        "the head has changed: run  python -m training.head.landmark_embedding"
+    )
 
 
 def test_the_face_is_symmetric() -> None:
