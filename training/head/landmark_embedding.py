@@ -30,7 +30,7 @@ from training.head.landmark_habits import with_errors
 from training.head.landmark_pairs import mirror_table
 from training.head.landmark_sightings import CAMERA, Looker, Sighting
 from training.head.picture import Light
-from training.head.surface import Surface
+from training.head.surface import Surface, outside
 
 Doubles = NDArray[np.float64]
 Longs = NDArray[np.int64]
@@ -47,13 +47,14 @@ class Placement:
     """Landmarks on the mean head, sliding towards where they are seen."""
 
     def __init__(self, head: HeadModel, mirror: NDArray[np.int32]) -> None:
-        if head.groups is None:
-            raise ValueError(f"the head {head.id!r} does not say which triangles are skin")
+        if head.groups is None or head.mirror is None:
+            raise ValueError(f"the head {head.id!r} does not say which triangles are skin, or is not symmetric")
         self._head, self._mirror = head, mirror
         self._surface = Surface(head.v_template, head.f)
         self._jaw_share = head.weights[head.f, JAW].mean(axis=1)
         of_eye = head.weights[head.f].mean(axis=1)
-        skin = head.groups == GROUPS.index("skin")
+        self._on_midline = (head.mirror == np.arange(head.vertex_count))[head.f]
+        skin = (head.groups == GROUPS.index("skin")) & outside(head)
         self._grounds = [np.flatnonzero(skin)] * SKIN_COUNT
         self._grounds += [np.flatnonzero(of_eye[:, eye] > 0.5) for eye in (RIGHT_EYE, LEFT_EYE) for _ in range(5)]
         self.triangles: Longs = np.zeros(LANDMARK_COUNT, np.int64)
@@ -122,7 +123,12 @@ class Placement:
             near = ground[np.linalg.norm(self._surface.centroids[ground] - target, axis=1) < 2.0 * _REACH_M]
             if landmark < SKIN_COUNT:
                 near = near[np.abs(self._jaw_share[near] - self._first_jaw_share[landmark]) < _SAME_LIP]
-            self.triangles[landmark], self.shares[landmark] = self._surface.closest(target, near)
+            if landmark == other:
+                near = near[self._on_midline[near].sum(axis=1) == 2]
+            self.triangles[landmark], shares = self._surface.closest(target, near)
+            if landmark == other:  # stays on the edge between left and right
+                shares = shares * self._on_midline[self.triangles[landmark]] + 1e-9
+            self.shares[landmark] = shares / shares.sum()
 
 
 def _pixel_derivatives(places: Doubles) -> Doubles:

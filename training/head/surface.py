@@ -1,12 +1,39 @@
-"""Points on a triangle mesh: the closest one to a point in space."""
+"""The outside of a head, and the point of it that is closest to a point in space."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.head.flame import FaceRig, HeadModel
+from models.head.rotation import matrix_from_axis_angle
+from training.head.raster import NOTHING, rasterize
+
 Doubles = NDArray[np.float64]
 Longs = NDArray[np.int64]
+
+
+_OPEN_JAW_RAD = 0.2
+_VIEWS_RAD = ((0.0, 0.0), (0.0, 0.8), (0.0, -0.8), (0.5, 0.0), (-0.5, 0.0))  # pitch and yaw
+_PIXEL_M = 0.0005
+
+
+def outside(head: HeadModel) -> NDArray[np.bool_]:
+    """bool [F]: triangles seen from somewhere in front of the face with the mouth a little open.
+
+    The skin goes on inside the mouth, the nostrils and the sockets, where no camera sees a landmark.
+    """
+    neutral = np.zeros(head.expression_count)
+    vertices = FaceRig(head).vertices(neutral, [_OPEN_JAW_RAD, 0.0, 0.0], np.zeros(2), np.zeros(4))
+    is_seen = np.zeros(len(head.f), bool)
+    for pitch, yaw in _VIEWS_RAD:
+        turn = matrix_from_axis_angle([pitch, 0.0, 0.0]) @ matrix_from_axis_angle([0.0, yaw, 0.0])
+        corners = (vertices @ turn.T)[head.f]
+        flat = (corners[:, :, :2] - corners[:, :, :2].min(axis=(0, 1))) / _PIXEL_M
+        size = np.ceil(flat.max(axis=(0, 1))).astype(int) + 1
+        nearest, _ = rasterize(flat, corners[:, :, 2], (int(size[1]), int(size[0])))
+        is_seen[nearest[nearest != NOTHING]] = True
+    return is_seen
 
 
 class Surface:

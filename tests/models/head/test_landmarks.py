@@ -55,7 +55,7 @@ def test_the_face_is_symmetric() -> None:
     embedding = open_head_landmarks()
     points = on_surface(open_head().v_template)
     np.testing.assert_array_equal(embedding.mirror[embedding.mirror], np.arange(LANDMARK_COUNT))
-    np.testing.assert_allclose(points[embedding.mirror] * [-1, 1, 1], points, atol=2e-3)
+    np.testing.assert_allclose(points[embedding.mirror] * [-1, 1, 1], points, atol=1e-3)
 
 
 def test_landmarks_are_where_anatomy_has_them(rig: LandmarkRig) -> None:
