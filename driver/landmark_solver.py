@@ -28,6 +28,7 @@ class SolverSettings:
     restart_jump              likewise when the face has moved by this many of its widths since the last picture
     forget_s                  without a face for longer, somebody else may sit there
     facing_range              cosine of the angle to the camera at which a landmark begins to count, and counts fully
+    nearest_m                 nobody sits nearer: a larger face is one that was cut out of a picture
     first_meetings            how often the first picture of a stranger is learnt from
     learn_presence, learn_facing   least presence and cosine of the head to learn the person from
     face_px_range             face widths at which landmarks begin to carry expression, and do so fully
@@ -39,6 +40,7 @@ class SolverSettings:
     restart_jump: float = 0.6
     forget_s: float = 4.0
     facing_range: tuple[float, float] = (0.0, 0.4)
+    nearest_m: float = 0.45
     first_meetings: int = 3
     learn_presence: float = 0.9
     learn_facing: float = 0.8
@@ -51,8 +53,12 @@ class SolverSettings:
 
 @dataclass(frozen=True, eq=False)
 class _Acquaintance:
-    """Whom the camera sees, as far as is known: identity, what follows from it, the eyes, and when it was learnt."""
+    """Whom the camera sees, as far as is known: identity, what follows from it, the eyes, and when it was learnt.
 
+    `lens` is by how much the picture is a longer lens's than the camera's: 1, or more for a picture cut out of another.
+    """
+
+    lens: float
     identity: Identity
     person: Person
     eye_model: EyeModel
@@ -106,12 +112,13 @@ class LandmarkSolver:
         """The motion behind one picture's landmarks."""
         if item.landmarks is None:
             return Motion(item.capture_ns)
-        observed = self.camera(item.image_size).normalised(item.landmarks[:, :2])
         before = self._known_before(item.capture_ns)
-        who = self._stranger(item.capture_ns) if before is None else before.who
+        who = self._stranger(item) if before is None else before.who
+        camera = self._camera(item.image_size, who.lens)
+        observed = camera.normalised(item.landmarks[:, :2])
         elapsed_s = None if before is None else self._followed_s(before, item)
         if before is None or elapsed_s is None:
-            start = self._fitter.first_guess(item.landmarks[self._rows], who.person, self.camera(item.image_size))
+            start = self._fitter.first_guess(item.landmarks[self._rows], who.person, camera)
             eyes = who.eyes
         else:
             start = before.face
@@ -164,20 +171,33 @@ class LandmarkSolver:
         seen = Sighting(observed[self._rows].T, self._visibility(start), eyes.eyelids, eyes.gaze)
         return self._fitter.fit(seen, who.person, start, elapsed_s)
 
-    def _stranger(self, capture_ns: int) -> _Acquaintance:
+    def _stranger(self, item: FaceTrack) -> _Acquaintance:
+        assert item.landmarks is not None
         identity = self._learner.start()
         person = self._learner.person(identity)
-        return _Acquaintance(identity, person, self._meter.model(person.shape), self._meter.start(), capture_ns)
+        guess = self._fitter.first_guess(item.landmarks[self._rows], person, self._camera(item.image_size, 1.0))
+        lens = max(1.0, self._settings.nearest_m / -float(guess.translation[2]))
+        eyes = self._meter.start()
+        return _Acquaintance(lens, identity, person, self._meter.model(person.shape), eyes, item.capture_ns)
 
     def _better_known(self, who: _Acquaintance, left: Residual, face: Face, capture_ns: int) -> _Acquaintance:
         identity = self._learner.learned(who.identity, left, face)
         person = self._learner.person(identity)
-        return _Acquaintance(identity, person, self._meter.model(person.shape), who.eyes, capture_ns)
+        eye_model = self._meter.model(person.shape)
+        return replace(who, identity=identity, person=person, eye_model=eye_model, learnt_ns=capture_ns)
+
+    @property
+    def lens(self) -> float:
+        """By how much the pictures are a longer lens's than the camera's, as far as is known (see `nearest_m`)."""
+        return 1.0 if self._state is None else self._state.who.lens
 
     def camera(self, image_size: tuple[int, int]) -> Pinhole:
-        """The camera that took pictures of this size (width, height)."""
+        """The camera that took the last picture, of this size (width, height)."""
+        return self._camera(image_size, self.lens)
+
+    def _camera(self, image_size: tuple[int, int], lens: float) -> Pinhole:
         width, height = image_size
-        return Pinhole(self._focal_over_long_side * max(width, height), (width / 2, height / 2))
+        return Pinhole(lens * self._focal_over_long_side * max(width, height), (width / 2, height / 2))
 
     def _visibility(self, face: Face) -> Floats:
         """[L] 0..1: how well the camera sees each landmark of a head posed like this."""

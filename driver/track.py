@@ -87,7 +87,8 @@ class FaceTracker:
         if landmarks is None:  # lost, or never had: a face found now is still this picture's face
             for region in self._search(item.image):
                 landmarks, presence = self._place(item.image, region)
-                if landmarks is not None:
+                if landmarks is not None:  # the detector's square is rough; the landmarks' own is not
+                    landmarks, presence = self._place(item.image, _region_of(landmarks))
                     break
         if landmarks is None:
             self._hold = _Hold(self._hold.region, False, self._hold.next_tile + _TILES_PER_PICTURE)

@@ -238,3 +238,13 @@ def test_confidence_falls_with_what_cannot_be_seen() -> None:
     assert far["mouth"] < 0.7 < far["head"]
     aside = confidence(rotation=(0.0, 1.25, 0.0))
     assert aside["mouth"] < 0.6 < near["mouth"]
+
+
+def test_a_face_that_fills_the_picture_was_cut_out_of_a_larger_one() -> None:
+    solver = LandmarkSolver(horizontal_fov_deg=2 * FOV_DEG)  # twice as wide as the camera that took the pictures
+    far, near = (Pose(translation=(0.0, 0.0, z)) for z in (-2.0, -0.5))
+    assert solver.process(Person().track(far)).head_translation[2] > -1.0
+    assert solver.lens == 1.0
+    motion = solver.process(Person().track(near, 60_000_000_000))
+    assert solver.lens > 2.0
+    assert motion.head_translation[2] == pytest.approx(-0.45, abs=0.08)
