@@ -70,7 +70,7 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
     motion_map = None if settings.head == OPEN_HEAD_ID else load_added_head(settings.head)[1]
     picture, sound = _inputs(settings)
     is_paced = settings.realtime or settings.demo or picture.is_live or sound.is_live
-    video_stages = _video_stages(settings) if picture.name else []
+    video_stages = _video_stages(settings, notify) if picture.name else []
     audio_stages = _audio_stages(settings) if sound.name else []
     hello = Hello("avatar-driver", __version__, settings.head, settings.rate_hz)
     context = SinkContext(hello, notify)
@@ -161,10 +161,10 @@ def _audio_branch(
     return Branch("audio", source, stages, _SOUNDS, sound.is_live)
 
 
-def _video_stages(settings: Settings) -> Stages:
+def _video_stages(settings: Settings, notify: Notify) -> Stages:
     face_model = find_face_model(Path(settings.face_model) if settings.face_model else None)
     solver = LandmarkSolver(horizontal_fov_deg=settings.camera.horizontal_fov_deg)
-    return [("track", FaceTracker(face_model)), ("solve", solver)]
+    return [("track", FaceTracker(face_model, notify)), ("solve", solver)]
 
 
 def _audio_stages(settings: Settings) -> Stages:

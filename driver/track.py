@@ -8,6 +8,7 @@ time, and a few tiles a picture in turn, so that a searching picture costs as mu
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,11 +69,12 @@ class FaceTracker:
     """Stage: VideoFrame -> FaceTrack, one face. Equal pictures in equal order give equal landmarks.
 
     Of several faces the largest and most central is taken, and kept until it is gone.
-    `notice` is a sentence for the user about the picture, or None when all is well.
+    `notice` is a sentence for the user about the picture, or None when all is well; `notify` is told the first one.
     """
 
-    def __init__(self, face_model: Path) -> None:
+    def __init__(self, face_model: Path, notify: Callable[[str], None] | None = None) -> None:
         """Loads the networks of `face_model` (see `driver.face_model`); ModelError when it is not usable."""
+        self._notify = notify
         networks = load_face_networks(face_model)
         self._detector, self._landmarker = networks.detector, networks.landmarker
         self._hold = _Hold()
@@ -95,6 +97,9 @@ class FaceTracker:
         else:
             self._hold = _Hold(_region_of(landmarks), True)
         self.notice = None if landmarks is None else _size_notice(landmarks, width)
+        if self.notice is not None and self._notify is not None:
+            self._notify(self.notice)
+            self._notify = None  # once a run: the width would change the sentence with every picture
         return FaceTrack(landmarks, presence, (width, height), item.capture_ns)
 
     def forget(self) -> None:

@@ -160,3 +160,12 @@ def test_a_region_maps_its_crop_to_the_picture() -> None:
     np.testing.assert_allclose(middle, [140, 230], atol=1e-3)
     # Turned by a quarter clockwise, the crop's top left is the picture's top right.
     np.testing.assert_allclose(corner, [200, 170], atol=1e-3)
+
+
+def test_a_small_face_is_said_once(faces) -> None:
+    said: list[str] = []
+    tracker = FaceTracker(find_face_model(), said.append)
+    small = [placed(face, 0.35, 200, 150, (640, 480)) for face in faces[:6]]
+    assert any(seen.landmarks is not None for seen in track(tracker, small))
+    assert len(said) == 1
+    assert "come closer" in said[0]
