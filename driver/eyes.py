@@ -55,7 +55,6 @@ class EyeSettings:
     open_rise_s, open_fall_s   half-lives of the learnt open gap, towards a larger and towards a smaller one
     open_from            share of the open gap under which an eye is on its way to close, and says nothing about it
     facing_range         cosines to the camera at which an eye begins to be seen, and is seen fully
-    pitch_bias_rad       how much too low the measured gaze is, on faces that look into the camera
     vergence             how much of the difference between the eyes is believed
     wide_range           how much wider than open the gap is, over the way to closed, where eyeWide begins and is full
     shut                 closure from which the iris is not seen, and the gaze rests
@@ -68,7 +67,6 @@ class EyeSettings:
     open_fall_s: float = 4.0
     open_from: float = 0.6
     facing_range: tuple[float, float] = (0.2, 0.5)
-    pitch_bias_rad: float = 0.0
     open_range: tuple[float, float] = (0.6, 1.6)
     wide_range: tuple[float, float] = (0.15, 0.5)
     shut: float = 0.65
@@ -179,7 +177,7 @@ class EyeMeter:
             pitch[eye], yaw[eye] = _direction(irises[eye], model.centres[eye], float(model.radii[eye]), face)
         pitch, yaw = pitch - model.ahead[:, 0], yaw - model.ahead[:, 1]
         weight = trust / trust.sum()
-        common_pitch, common_yaw = float(weight @ pitch) - settings.pitch_bias_rad, float(weight @ yaw)
+        common_pitch, common_yaw = float(weight @ pitch), float(weight @ yaw)
         yaw = common_yaw + settings.vergence * float(trust.min()) * (yaw - common_yaw)
         gaze = [common_pitch, yaw[0], common_pitch, yaw[1]]
         return np.clip(gaze, -settings.gaze_limit_rad, settings.gaze_limit_rad).astype(np.float32)
