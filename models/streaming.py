@@ -41,12 +41,14 @@ class StreamingModule(nn.Module, ABC):
     hop_size      samples (or pictures) of the signal's time axis in one step
     hop_s         seconds between two steps
     lookahead_s   how far behind the end of its hop an output's own time is
+    is_stepwise   an exported graph takes one hop a call: true where every step needs the result of the one before
     state_schema  name -> `StateTensor`
     """
 
     hop_size: ClassVar[int]
     hop_s: ClassVar[float]
     lookahead_s: float = 0.0
+    is_stepwise: ClassVar[bool] = False
     state_schema: Mapping[str, StateTensor]
 
     def initial_state(self, batch: int = 1) -> State:

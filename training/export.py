@@ -1,7 +1,7 @@
 """Torch module -> ONNX file with its state as named tensors, written only when ONNX Runtime agrees with torch.
 
 The file's inputs are `signal` and `state_<name>`, its outputs the module's own names and `next_state_<name>`; batch and
-time are free. The metadata says what the driver must know: name, version, head, hop_size, hop_s, lookahead_s.
+time are free (time is one hop for a stepwise module). The metadata says what the driver must know: name, version, head, hop_size, hop_s, lookahead_s.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def _to_onnx(module: StreamingModule, example: Tensor) -> onnx.ModelProto:
     # Two streams of three hops: torch.export takes sizes of one for constants.
     hops = torch.export.Dim("hops", min=1, max=1 << 20)
     batch = torch.export.Dim.DYNAMIC
-    signal = example[:2, : 3 * module.hop_size].contiguous()
+    time = {} if module.is_stepwise else {1: hops * module.hop_size if module.hop_size > 1 else hops}
+    signal = example[:2, : (1 if module.is_stepwise else 3) * module.hop_size].contiguous()
     state = module.initial_state(len(signal))
     outputs, _ = module(signal, state)
     with _quiet():
@@ -89,7 +90,7 @@ def _to_onnx(module: StreamingModule, example: Tensor) -> onnx.ModelProto:
             (),
             kwargs={"signal": signal, "state": state},
             dynamic_shapes={
-                "signal": {0: batch, 1: hops * module.hop_size if module.hop_size > 1 else hops},
+                "signal": {0: batch, **time},
                 "state": {name: {0: batch} for name in state},
             },
             input_names=["signal", *(STATE_PREFIX + name for name in state)],
@@ -123,7 +124,8 @@ def _largest_difference(module: StreamingModule, content: bytes, signal: Tensor)
     state = module.initial_state(len(signal))
     runtime_state = {STATE_PREFIX + name: tensor.numpy() for name, tensor in state.items()}
     worst = 0.0
-    for chunk in random_chunks(signal, module.hop_size, torch.Generator().manual_seed(0)):
+    longest = 1 if module.is_stepwise else 12
+    for chunk in random_chunks(signal, module.hop_size, torch.Generator().manual_seed(0), longest):
         outputs, state = module(chunk, state)
         results = session.run(None, {"signal": chunk.contiguous().numpy(), **runtime_state})
         result_of = dict(zip(names, (np.asarray(result) for result in results), strict=True))

@@ -11,8 +11,12 @@ _PATIENCE = 3
 _TOLERANCE = 1e-10
 
 
-def bounded_quadratic_minimum(curvature: Doubles, gradient: Doubles, upper: Doubles) -> Doubles:
+def bounded_quadratic_minimum(
+    curvature: Doubles, gradient: Doubles, upper: Doubles, near: Doubles | None = None
+) -> Doubles:
     """The x in 0..`upper` [N] that minimises  x' C x / 2 - g' x,  C positive definite [N, N].
+
+    `near` [N] is where it may be: a good guess saves most of the time and changes nothing else.
 
     Block principal pivoting (Portugal, Judice, Vicente 1994, "A comparison of block pivoting and interior-point
     algorithms for linear least squares problems with nonnegative variables", with upper bounds added): guess which
@@ -21,8 +25,8 @@ def bounded_quadratic_minimum(curvature: Doubles, gradient: Doubles, upper: Doub
     """
     size = len(gradient)
     identity = np.eye(size)
-    free = np.ones(size, bool)
-    at_upper = np.zeros(size, bool)
+    at_upper = np.zeros(size, bool) if near is None else (near >= upper) & (upper > 0.0)
+    free = np.ones(size, bool) if near is None else (near > 0.0) & ~at_upper
     fewest, patience = size + 1, _PATIENCE
     while True:
         held = np.where(at_upper, upper, 0.0)

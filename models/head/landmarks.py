@@ -105,12 +105,13 @@ def fingerprint(head: HeadModel) -> str:
 @dataclass(frozen=True, eq=False)
 class PosedLandmarks:
     """points      float32 [L, 3], m, in the head's frame
-    blends      float32 [L, 3, 3]: how the jaw turns a small offset of each landmark at rest (its skinning rotation)
+    turn        float32 [3, 3]: the jaw's rotation less the identity; a small offset of a landmark at rest becomes itself
+                plus the landmark's `jaw_share` times `turn` times it
     from_joint  float32 [L, 3]: from the jaw's joint to each landmark before the jaw turns, times the jaw's share in it
     """
 
     points: Floats
-    blends: Floats
+    turn: Floats
     from_joint: Floats
 
 
@@ -123,6 +124,7 @@ class LandmarkRig:
     expression_dirs  float32 [L, 3, E], m per standard deviation of expression
     slip_dirs, person_slip_dirs   float32 [L, 3, K] and [L, 3, M], m per standard deviation of the tracker's slips
     outward          float32 [L, 3]: see `outward_directions`, of the mean head
+    jaw_share        float32 [L]: how much each landmark turns with the jaw, 0..1
     """
 
     def __init__(self, head: HeadModel, embedding: LandmarkEmbedding, ids: ArrayLike | None = None) -> None:
@@ -151,8 +153,10 @@ class LandmarkRig:
                 axis=2,
             ).reshape(3 * len(self.ids), -1)
         )
-        self._jaw_dirs = np.ascontiguousarray(pose_dirs[:, :, 9 * (JAW - 1) : 9 * JAW].reshape(-1, 9))
-        self._jaw_share = at_landmarks(head.weights[:, JAW])[:, None]
+        # [9, 3 L]: landmarks last, as numpy is fastest along long rows.
+        jaw_dirs = pose_dirs[:, :, 9 * (JAW - 1) : 9 * JAW].transpose(2, 1, 0)
+        self._jaw_dirs = np.ascontiguousarray(jaw_dirs).reshape(9, -1)
+        self.jaw_share = at_landmarks(head.weights[:, JAW])
         self._joints = {
             joint: (
                 head.J_regressor[joint] @ head.v_template,
@@ -215,20 +219,20 @@ class LandmarkRig:
         slips = np.zeros(self.slip_dirs.shape[2], np.float32) if slips is None else slips
         driven = np.concatenate([expression, np.asarray(eyelids, np.float32), pose_feature[self._pose_columns], slips])
         unposed = rest + (self._dirs @ driven).reshape(-1, 3)
-        from_joint = self._jaw_share * (unposed - jaw_joint)
-        blends = _IDENTITY + self._jaw_share[:, :, None] * turn
+        from_joint = self.jaw_share[:, None] * (unposed - jaw_joint)
         return PosedLandmarks(
             points=(unposed + from_joint @ turn.T).astype(np.float32, copy=False),
-            blends=blends.astype(np.float32, copy=False),
+            turn=turn,
             from_joint=from_joint.astype(np.float32, copy=False),
         )
 
     def by_jaw(self, posed: PosedLandmarks, jaw: ArrayLike) -> Floats:
-        """Derivative float32 [L, 3, 3] of `posed.points` by the jaw's axis-angle (last axis), m/rad."""
+        """Derivative float32 [3, 3, L] of each axis (first) of `posed.points` by the jaw's axis-angle (second), m/rad."""
         by_angle = _rotation_derivatives(np.asarray(jaw, np.float64))
-        correctives = (self._jaw_dirs @ by_angle.reshape(3, 9).T).reshape(-1, 3, 3)
-        turned = (posed.from_joint @ by_angle.transpose(2, 1, 0).reshape(3, 9)).reshape(-1, 3, 3)
-        return (turned + posed.blends @ correctives).astype(np.float32, copy=False)
+        correctives = (by_angle.reshape(3, 9) @ self._jaw_dirs).reshape(3, 3, -1)
+        turned = by_angle @ posed.from_joint.T
+        by_jaw = turned + correctives + self.jaw_share * (posed.turn @ correctives)
+        return by_jaw.swapaxes(0, 1).astype(np.float32, copy=False)
 
 
 def spaced(head: HeadModel, embedding: LandmarkEmbedding, distance_m: float) -> NDArray[np.int64]:
