@@ -1,7 +1,8 @@
 """Torch module -> ONNX file with its state as named tensors, written only when ONNX Runtime agrees with torch.
 
 The file's inputs are `signal` and `state_<name>`, its outputs the module's own names and `next_state_<name>`; batch and
-time are free (time is one hop for a stepwise module). The metadata says what the driver must know: name, version, head, hop_size, hop_s, lookahead_s.
+time are free (time is one hop for a stepwise module). The metadata says what the driver must know: name, version, head,
+hop_size, hop_s, lookahead_s.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A branch: an encoder that listens and a decoder that moves. The talk and the laugh branch are two of the same kind."""
+"""A branch: an encoder that listens, a decoder that moves. The talk and the laugh branch are two of the same kind."""
 
 from __future__ import annotations
 

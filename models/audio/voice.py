@@ -109,7 +109,7 @@ class Voice(StreamingModule):
             "arousal": torch.tanh(felt["arousal"]),
             "confidence": CONFIDENCE_IN_SILENCE + (CONFIDENCE_IN_SPEECH - CONFIDENCE_IN_SILENCE) * known * certain,
         }
-        return outputs, following
+        return outputs, {name: following[name] for name in self.state_schema}
 
     def _smooth(self, motion: Tensor, time_s: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
         """One-pole low-pass; a time constant of zero changes nothing, to the last bit."""

@@ -1,7 +1,7 @@
 """Clips of sound with what the face does to them, in flat files that training reads by memory map.
 
-A store is a folder: `audio.i16` (samples), `motion.f16` [hops, 53], `labels.f16` [hops, 5], `phones.u8` [hops], one clip
-after the other, and `index.jsonl`, one line a clip, written last: a store that was cut off by a crash stays readable.
+A store is a folder: `audio.i16` (samples), `motion.f16` [hops, 53], `labels.f16` [hops, 5], `phones.u8` [hops], one
+clip after the other, and `index.jsonl`, one line a clip, written last: a store cut off by a crash stays readable.
 
 Row t of a clip describes the instant at the *end* of hop t, (t + 1) * 20 ms, as the streaming contract says: the
 sound up to there is what a model without look-ahead has heard.
@@ -102,7 +102,7 @@ def phone_rows(phones: list[Phone], hops: int) -> NDArray[np.uint8]:
 
 
 class ClipWriter:
-    """Appends clips to a store: `with ClipWriter(folder) as writer: writer.add(clip)`. Names already there are skipped."""
+    """Appends clips to a store, as a context manager. Clips whose names are already there are skipped."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 SILENCE = "sil"
 BREATH = "breath"
 
-VOWELS = tuple("i ɪ e ɛ æ a ɐ ɑ ɒ ɔ o ʊ u ʌ ə ɚ ɜ y ʏ ø œ ɨ ʉ ɯ ɤ".split())
-CONSONANTS = tuple(
-    "p b m f v θ ð t d n s z ʃ ʒ l ɹ ɾ r ʁ j w ɥ k ɡ ŋ x ɣ h ç ʔ ɲ ʎ q β ɸ ʋ ɕ ʑ ʂ ʐ ʈ ɖ ɳ ɭ ħ ʕ ɬ".split()
-)
+_VOWELS = "i ɪ e ɛ æ a ɐ ɑ ɒ ɔ o ʊ u ʌ ə ɚ ɜ y ʏ ø œ ɨ ʉ ɯ ɤ"
+_CONSONANTS = "p b m f v θ ð t d n s z ʃ ʒ l ɹ ɾ r ʁ j w ɥ k ɡ ŋ x ɣ h ç ʔ ɲ ʎ q β ɸ ʋ ɕ ʑ ʂ ʐ ʈ ɖ ɳ ɭ ħ ʕ ɬ"
+VOWELS, CONSONANTS = tuple(_VOWELS.split()), tuple(_CONSONANTS.split())
 PHONES = (SILENCE, BREATH, *VOWELS, *CONSONANTS)
 INDEX_OF_PHONE = {phone: index for index, phone in enumerate(PHONES)}
 
