@@ -26,7 +26,8 @@ LOWEST_HZ, HIGHEST_HZ = 60.0, 7800.0
 FLOOR_POWER = 1e-9
 
 _FRAME_STEP = HOP_SAMPLES // FRAMES_PER_HOP
-_OVERLAP = FRAME_SAMPLES - _FRAME_STEP
+_BLOCKS = -(-FRAME_SAMPLES // _FRAME_STEP)  # a frame lies within so many steps
+_OVERLAP = (_BLOCKS - 1) * _FRAME_STEP
 
 
 class LogMel(nn.Module):
@@ -47,7 +48,9 @@ class LogMel(nn.Module):
     def forward(self, signal: Tensor, state: State) -> tuple[Tensor, State]:
         """Features and the next state; see the class."""
         sound = torch.cat([state["overlap"], signal], dim=1)
-        frames = sound.unfold(1, FRAME_SAMPLES, _FRAME_STEP)
+        blocks = sound.reshape(sound.shape[0], -1, _FRAME_STEP)
+        count = blocks.shape[1] - _BLOCKS + 1
+        frames = torch.cat([blocks[:, k : k + count] for k in range(_BLOCKS)], dim=2)
         real, imaginary = (frames @ self.waves).chunk(2, dim=-1)
         power = (real.square() + imaginary.square()) @ self.bands
         level = (torch.log10(power + FLOOR_POWER) + 6.0) / 3.0
@@ -55,12 +58,16 @@ class LogMel(nn.Module):
 
 
 def _windowed_waves() -> Tensor:
-    """float32 [400, 402]: Hann-windowed cosines and sines; the power of a full-scale sine is 0.25 in its band."""
+    """float32 [480, 402]: Hann-windowed cosines and sines of the last 400 samples of whole steps.
+
+    The power of a full-scale sine is 0.25 in its band.
+    """
     time = torch.arange(FRAME_SAMPLES, dtype=torch.float64)
     window = torch.hann_window(FRAME_SAMPLES, dtype=torch.float64)
     window = window / window.sum()
     angle = 2.0 * math.pi / FRAME_SAMPLES * time[:, None] * torch.arange(FRAME_SAMPLES // 2 + 1, dtype=torch.float64)
-    return (window[:, None] * torch.cat([torch.cos(angle), torch.sin(angle)], dim=1)).float()
+    waves = window[:, None] * torch.cat([torch.cos(angle), torch.sin(angle)], dim=1)
+    return nn.functional.pad(waves, (0, 0, _BLOCKS * _FRAME_STEP - FRAME_SAMPLES, 0)).float()
 
 
 def mel_bands() -> Tensor:

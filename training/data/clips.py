@@ -83,7 +83,7 @@ class Clip:
 
 def hop_times_s(hops: int) -> NDArray[np.float64]:
     """The instants [hops] that the rows of a clip describe, in seconds from the start of its sound."""
-    return (np.arange(hops) + 1) * HOP_S
+    return (np.arange(hops, dtype=np.float64) + 1.0) * HOP_S
 
 
 def whole_hops(audio: NDArray[Any]) -> Floats:
@@ -129,7 +129,7 @@ class ClipWriter:
         if clip.info.name in self.names:
             return
         motion, weight = _rows(clip, "motion", hops, MOTION_SIZE), _rows(clip, "motion_weight", hops)
-        has_motion = np.isfinite(motion).all(axis=1)
+        has_motion: NDArray[np.bool_] = np.all(np.isfinite(motion), axis=1)
         weight = np.where(has_motion, np.where(np.isfinite(weight), weight, 1.0), 0.0)
         labels = np.stack([*(_rows(clip, name, hops) for name in LABELS[:-1]), weight], axis=1)
         phones = clip.phones if len(clip.phones) else np.full(hops, UNKNOWN_PHONE, np.uint8)
