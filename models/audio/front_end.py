@@ -22,8 +22,10 @@ MEL_COUNT = 64
 FEATURE_SIZE = FRAMES_PER_HOP * MEL_COUNT
 
 LOWEST_HZ, HIGHEST_HZ = 60.0, 7800.0
-# Below this power (about -85 dBFS over all bands) everything counts as silence.
-FLOOR_POWER = 1e-9
+# Powers count from here: a full-scale sine has 0.25e6. Below the floor (about -85 dBFS over all bands) all is silence.
+# (The exporter drops the addition of a number as small as 1e-9, so powers of samples within -1..1 would not do.)
+POWER_SCALE = 1e6
+FLOOR_POWER = 1e-3
 
 _FRAME_STEP = HOP_SAMPLES // FRAMES_PER_HOP
 _BLOCKS = -(-FRAME_SAMPLES // _FRAME_STEP)  # a frame lies within so many steps
@@ -53,18 +55,18 @@ class LogMel(nn.Module):
         frames = torch.cat([blocks[:, k : k + count] for k in range(_BLOCKS)], dim=2)
         real, imaginary = (frames @ self.waves).chunk(2, dim=-1)
         power = (real.square() + imaginary.square()) @ self.bands
-        level = (torch.log10(power + FLOOR_POWER) + 6.0) / 3.0
+        level = torch.log10(power + FLOOR_POWER) / 3.0
         return level.reshape(level.shape[0], -1, FEATURE_SIZE), {"overlap": sound[:, -_OVERLAP:]}
 
 
 def _windowed_waves() -> Tensor:
     """float32 [480, 402]: Hann-windowed cosines and sines of the last 400 samples of whole steps.
 
-    The power of a full-scale sine is 0.25 in its band.
+    The power of a full-scale sine is 0.25 * POWER_SCALE in its band.
     """
     time = torch.arange(FRAME_SAMPLES, dtype=torch.float64)
     window = torch.hann_window(FRAME_SAMPLES, dtype=torch.float64)
-    window = window / window.sum()
+    window = window / window.sum() * math.sqrt(POWER_SCALE)
     angle = 2.0 * math.pi / FRAME_SAMPLES * time[:, None] * torch.arange(FRAME_SAMPLES // 2 + 1, dtype=torch.float64)
     waves = window[:, None] * torch.cat([torch.cos(angle), torch.sin(angle)], dim=1)
     return nn.functional.pad(waves, (0, 0, _BLOCKS * _FRAME_STEP - FRAME_SAMPLES, 0)).float()
