@@ -171,11 +171,8 @@ class EyeMeter:
         """[4]: both eyes look up or down together; sideways they may differ by part of what is measured."""
         settings = self._settings
         # The corners that are seen say where the eyeball really is.
-        irises = seen[:, -1] - (seen[:, :2] - predicted[:, :2]).mean(axis=1)
-        pitch, yaw = np.zeros(2), np.zeros(2)
-        for eye in range(len(EYES)):
-            pitch[eye], yaw[eye] = _direction(irises[eye], model.centres[eye], float(model.radii[eye]), face)
-        pitch, yaw = pitch - model.ahead[:, 0], yaw - model.ahead[:, 1]
+        irises = seen[:, -1] - (seen[:, :2] - predicted[:, :2]).sum(axis=1) / 2.0
+        pitch, yaw = (_directions(irises, model, face) - model.ahead).T
         weight = trust / trust.sum()
         common_pitch, common_yaw = float(weight @ pitch), float(weight @ yaw)
         yaw = common_yaw + settings.vergence * float(trust.min()) * (yaw - common_yaw)
@@ -185,19 +182,19 @@ class EyeMeter:
 
 def _gap_ratio(seen: Floats, predicted: Doubles) -> Doubles:
     """[2]: the gap between the lids that is seen over the predicted one, along the predicted one's direction."""
-    gaps = [points[:, _UPPER].mean(axis=1) - points[:, _LOWER].mean(axis=1) for points in (seen, predicted)]
+    gaps = [points[:, _UPPER].sum(axis=1) - points[:, _LOWER].sum(axis=1) for points in (seen, predicted)]
     return (gaps[0] * gaps[1]).sum(axis=1) / np.maximum((gaps[1] ** 2).sum(axis=1), 1e-12)
 
 
-def _direction(iris: Doubles, centre: Floats, radius_m: float, face: Face) -> tuple[float, float]:
-    """Pitch and yaw in rad of an eyeball whose iris is seen in the direction `iris` [2]."""
-    start = face.rotation.T @ -face.translation - centre
-    ray = face.rotation.T @ np.array([iris[0], iris[1], -1.0])
-    ray /= np.linalg.norm(ray)
-    nearest = start - float(start @ ray) * ray
-    inside = radius_m**2 - float(nearest @ nearest)
-    x, y, z = nearest - math.sqrt(max(inside, 0.0)) * ray
-    return _angles(x, y, z)
+def _directions(irises: Doubles, model: EyeModel, face: Face) -> Doubles:
+    """Pitch and yaw [2, 2] in rad of the eyeballs whose irises are seen in the directions `irises` [2, 2]."""
+    starts = -face.translation @ face.rotation - model.centres
+    rays = np.column_stack([irises, [-1.0, -1.0]]) @ face.rotation
+    rays /= np.sqrt((rays**2).sum(axis=1, keepdims=True))
+    nearest = starts - (starts * rays).sum(axis=1, keepdims=True) * rays
+    inside = model.radii**2 - (nearest**2).sum(axis=1)
+    towards = nearest - np.sqrt(np.maximum(inside, 0.0))[:, None] * rays
+    return np.array([_angles(x, y, z) for x, y, z in towards.tolist()])
 
 
 def _angles(x: float, y: float, z: float) -> tuple[float, float]:

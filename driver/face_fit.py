@@ -131,7 +131,7 @@ class FaceFitter:
         of_shapes = curvature[free:, free:] - curvature[free:, :free] @ shared
         pull = gradient[free:] - curvature[free:, :free] @ alone + of_shapes @ face.weights
         upper = np.maximum(self.view.space.upper(float(face.jaw[0])), 1e-6)
-        weights = bounded_quadratic_minimum(of_shapes, pull, upper)
+        weights = bounded_quadratic_minimum(of_shapes, pull, upper, near=face.weights)
         step = alone - shared @ (weights - face.weights)
         low, high = self._settings.jaw_open_range_rad
         side = self._settings.jaw_side_range_rad

@@ -109,9 +109,9 @@ class Residual:
     jaw: Doubles
 
     @property
-    def by_rest(self) -> Floats:
-        """[2, 3, L]: the landmarks' part of `values` by each landmark's place at rest."""
-        return np.einsum("pkl,lkj->pjl", self.by_place, self.rotation @ self.posed.blends)
+    def by_point(self) -> Floats:
+        """[2, 3, L]: the landmarks' part of `values` by each landmark's place in the head's frame."""
+        return self.rotation.T @ self.by_place
 
 
 class FaceView:
@@ -159,9 +159,9 @@ class FaceView:
             one, other = (row + 1) % 3, (row + 2) % 3
             by_landmarks[row] = left.turned[one] * left.by_place[:, other] - left.turned[other] * left.by_place[:, one]
         by_landmarks[3:POSE_SIZE] = left.by_place.swapaxes(0, 1)
-        by_jaw = left.rotation @ self.rig.by_jaw(left.posed, left.jaw)
-        by_landmarks[POSE_SIZE : POSE_SIZE + JAW_SIZE] = np.einsum("pkl,lkj->jpl", left.by_place, by_jaw)
-        _along(self.dirs, left.by_rest, by_landmarks[POSE_SIZE + JAW_SIZE :])
+        by_jaw = self.rig.by_jaw(left.posed, left.jaw)
+        _along(by_jaw, left.by_point, by_landmarks[POSE_SIZE : POSE_SIZE + JAW_SIZE])
+        _along(self.dirs, self._by_rest(left), by_landmarks[POSE_SIZE + JAW_SIZE :])
         by_face[:, :, count:] = self._across_lips(by_landmarks, left.certainty)
         return by_face.reshape(self.size, -1)
 
@@ -169,9 +169,14 @@ class FaceView:
         """Derivative [D, 2 (L + G)] of what the picture shows by `dirs` [3, D, L], m, of the landmarks at rest."""
         count = left.turned.shape[1]
         by_dirs = np.empty((dirs.shape[1], 2, count + len(self._upper)), np.float32)
-        _along(dirs, left.by_rest, by_dirs[:, :, :count])
+        _along(dirs, self._by_rest(left), by_dirs[:, :, :count])
         by_dirs[:, :, count:] = self._across_lips(by_dirs[:, :, :count], left.certainty)
         return by_dirs.reshape(len(by_dirs), -1)
+
+    def _by_rest(self, left: Residual) -> Floats:
+        """[2, 3, L]: the landmarks' part of `left.values` by each landmark's place at rest."""
+        by_point = left.by_point
+        return by_point + self.rig.jaw_share * (left.posed.turn.T @ by_point)
 
     def _across_lips(self, values: Floats, certainty: Floats) -> Floats:
         """What [..., L], in standard deviations, differs by [..., G] between upper and lower lip, in those of a gap."""
@@ -182,10 +187,10 @@ class FaceView:
         return apart.astype(np.float32, copy=False)
 
 
-def _along(dirs: Floats, by_rest: Floats, out: Floats) -> None:
-    """`out` [D, 2, L] = sum over the axes at rest of `dirs` [3, D, L] times `by_rest` [2, 3, L]."""
+def _along(dirs: Floats, by_place: Floats, out: Floats) -> None:
+    """`out` [D, 2, L] = sum over three axes of `dirs` [3, D, L] times `by_place` [2, 3, L]."""
     for axis in range(2):
         along = out[:, axis]
-        np.multiply(dirs[0], by_rest[axis, 0], out=along)
-        along += dirs[1] * by_rest[axis, 1]
-        along += dirs[2] * by_rest[axis, 2]
+        np.multiply(dirs[0], by_place[axis, 0], out=along)
+        along += dirs[1] * by_place[axis, 1]
+        along += dirs[2] * by_place[axis, 2]

@@ -23,6 +23,7 @@ from models.head.flame import JAW
 from protocol.frame import PART_BY_NAME, Floats
 
 Doubles = NDArray[np.float64]
+Rows = NDArray[np.int64]
 
 _MOODS = ("mouthSmile", "mouthFrown", "mouthUpperUp", "mouthLowerDown", "mouthStretch")
 
@@ -76,6 +77,10 @@ class IdentityLearner:
                 np.full(view.shape_count, settings.idle_shape_sd**-2.0),
             ]
         )
+        # Rows of the joint normal equations: the person's own, then the face's, whose last ones are shapes.
+        own, rows = int(self._dirs.shape[1]), int(self._dirs.shape[1]) + view.size
+        self._of_face: Rows = np.arange(own, rows)
+        self._of_person: Rows = np.array([*range(own), *range(rows - view.shape_count, rows)])
         likeness = self._likeness()
         self._prior: Doubles = np.diag(independent) + likeness.T @ likeness / settings.idle_mood_sd**2
 
@@ -107,16 +112,18 @@ class IdentityLearner:
     def learned(self, identity: Identity, left: Residual, face: Face) -> Identity:
         """`identity` after one more picture, of which `face` is the fit and `left` the residual."""
         settings, prior, view = self.settings, self._fitter.prior, self._fitter.view
-        by_face = view.by_face(left)
-        by_person = np.concatenate([view.by_dirs(left, self._dirs), by_face[-view.shape_count :]])
-        # A shape at its bound cannot give way to the person.
-        by_face[len(prior) - view.shape_count :][face.weights <= 0.0] = 0.0
-        of_face = (by_face @ by_face.T).astype(np.float64) + np.diag(prior)
-        shared = (by_face @ by_person.T).astype(np.float64)
-        eliminated = np.linalg.solve(of_face, shared)
-        pull = by_face @ left.values + self._fitter.prior_pull(face)
-        information = by_person @ by_person.T - shared.T @ eliminated
-        evidence = by_person @ left.values - eliminated.T @ pull + information @ identity.values
+        derivative = np.concatenate([view.by_dirs(left, self._dirs), view.by_face(left)])
+        normal = (derivative @ derivative.T).astype(np.float64)
+        gradient = derivative @ left.values
+        # The face's shapes are the person's too. One at its bound cannot give way to the person.
+        can_move = np.ones(view.size, bool)
+        can_move[-view.shape_count :] = face.weights > 0.0
+        of_person, of_face = self._of_person, self._of_face[can_move]
+        shared = normal[np.ix_(of_face, of_person)]
+        eliminated = np.linalg.solve(normal[np.ix_(of_face, of_face)] + np.diag(prior[can_move]), shared)
+        pull = gradient[of_face] + self._fitter.prior_pull(face)[can_move]
+        information = normal[np.ix_(of_person, of_person)] - shared.T @ eliminated
+        evidence = gradient[of_person] - eliminated.T @ pull + information @ identity.values
         keep = 1.0 - 1.0 / settings.picture_count if identity.pictures >= settings.picture_count else 1.0
         information = keep * identity.information + settings.picture_weight * information
         evidence = keep * identity.evidence + settings.picture_weight * evidence

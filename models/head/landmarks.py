@@ -105,8 +105,8 @@ def fingerprint(head: HeadModel) -> str:
 @dataclass(frozen=True, eq=False)
 class PosedLandmarks:
     """points      float32 [L, 3], m, in the head's frame
-    turn        float32 [3, 3]: the jaw's rotation less the identity; a small offset of a landmark at rest becomes itself
-                plus the landmark's `jaw_share` times `turn` times it
+    turn        float32 [3, 3]: the jaw's rotation less the identity; a small offset of a landmark at rest turns by it,
+                times the landmark's `jaw_share`
     from_joint  float32 [L, 3]: from the jaw's joint to each landmark before the jaw turns, times the jaw's share in it
     """
 
@@ -227,7 +227,7 @@ class LandmarkRig:
         )
 
     def by_jaw(self, posed: PosedLandmarks, jaw: ArrayLike) -> Floats:
-        """Derivative float32 [3, 3, L] of each axis (first) of `posed.points` by the jaw's axis-angle (second), m/rad."""
+        """Derivative float32 [3, 3, L] of `posed.points` (axis first) by the jaw's axis-angle (second), m/rad."""
         by_angle = _rotation_derivatives(np.asarray(jaw, np.float64))
         correctives = (by_angle.reshape(3, 9) @ self._jaw_dirs).reshape(3, 3, -1)
         turned = by_angle @ posed.from_joint.T

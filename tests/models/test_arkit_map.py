@@ -113,5 +113,7 @@ def test_bounded_minimum_meets_the_optimality_conditions() -> None:
             inner, low, high = (x > 0) & (x < upper), (x == 0.0) & (upper > 0), (x == upper) & (upper > 0)
             tolerance = 1e-8
             assert np.all(np.abs(slope[inner]) < tolerance)
+            for near in (x, rng.permutation(x), upper, np.zeros(size)):  # wherever it begins, it ends here
+                np.testing.assert_allclose(bounded_quadratic_minimum(curvature, gradient, upper, near), x, atol=1e-6)
             assert np.all(slope[low] > -tolerance)
             assert np.all(slope[high] < tolerance)
