@@ -18,7 +18,7 @@ from driver.capture.microphone import Microphone
 from driver.capture.pcm import PcmSource
 from driver.capture.webcam import Webcam
 from driver.config import Settings
-from driver.encode import DEFAULT_AUDIO_MODEL, AudioEncoder
+from driver.encode import AudioEncoder
 from driver.face_model import find_face_model
 from driver.framing import FrameBuilder
 from driver.fuse import Fuser
@@ -35,7 +35,7 @@ from driver.stage import Source, Stage
 from driver.ticker import Ticker
 from driver.track import FaceTracker
 from driver.types import AudioChunk, VideoFrame
-from driver.weights import find_weights
+from driver.weights import find_audio_model
 from models.head.arkit import ArkitMap
 from models.head.flame import open_head
 from models.head.regions import mouth_projector
@@ -58,11 +58,12 @@ Stages = list[tuple[str, Stage[Any, Any]]]
 
 @dataclass(frozen=True)
 class Run:
-    """A pipeline and what a status line wants to know about it."""
+    """A pipeline, what a status line wants to know about it, and the voice, whose knobs may be turned meanwhile."""
 
     settings: Settings
     pipeline: Pipeline
     publisher: Publisher
+    voice: AudioEncoder | None
 
 
 def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run:
@@ -75,7 +76,7 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
     if is_paced:
         _rehearse(settings, has_picture=bool(picture.name), has_sound=bool(sound.name))
     video_stages = _video_stages(settings, notify) if picture.name else []
-    audio_stages = _audio_stages(settings) if sound.name else []
+    voice = _voice(settings) if sound.name else None
     hello = Hello("avatar-driver", __version__, settings.head, settings.rate_hz)
     context = SinkContext(hello, notify)
     sinks = open_sinks(settings.out, context)
@@ -90,7 +91,7 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
         epoch_ns = time.perf_counter_ns() + _HEAD_START_NS
         pipeline = Pipeline(
             video=_video_branch(settings, picture, video_stages, epoch_ns, is_paced, notify),
-            audio=_audio_branch(settings, sound, audio_stages, epoch_ns, is_paced, notify),
+            audio=_audio_branch(settings, sound, voice, epoch_ns, is_paced, notify),
             ticker=Ticker(epoch_ns + _FIRST_TICK_NS, settings.rate_hz, is_paced, settings.duration_s),
             fuser=fuser,
             smoother=Smoother(settings.smooth),
@@ -101,7 +102,7 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
         for sink in sinks:
             sink.close()
         raise
-    return Run(settings, pipeline, publisher)
+    return Run(settings, pipeline, publisher, voice)
 
 
 def _rehearse(settings: Settings, *, has_picture: bool, has_sound: bool) -> None:
@@ -177,9 +178,9 @@ def _video_branch(
 
 
 def _audio_branch(
-    settings: Settings, sound: _Input, stages: Stages, epoch_ns: int, is_paced: bool, notify: Notify
+    settings: Settings, sound: _Input, voice: AudioEncoder | None, epoch_ns: int, is_paced: bool, notify: Notify
 ) -> Branch | None:
-    if not sound.name:
+    if voice is None:
         return None
     source: Source[AudioChunk]
     if sound.is_device:
@@ -188,7 +189,7 @@ def _audio_branch(
         source = PcmSource(sound.name, notify=notify)
     else:
         source = AudioFile(sound.name, epoch_ns, is_paced, settings.loop, notify=notify)
-    return Branch("audio", source, stages, _SOUNDS, sound.is_live)
+    return Branch("audio", source, [("encode", voice)], _SOUNDS, sound.is_live)
 
 
 def _video_stages(settings: Settings, notify: Notify) -> Stages:
@@ -197,8 +198,8 @@ def _video_stages(settings: Settings, notify: Notify) -> Stages:
     return [("track", FaceTracker(face_model, notify)), ("solve", solver)]
 
 
-def _audio_stages(settings: Settings) -> Stages:
-    return [("encode", AudioEncoder(OnnxModel(find_weights(DEFAULT_AUDIO_MODEL), settings.device)))]
+def _voice(settings: Settings) -> AudioEncoder:
+    return AudioEncoder(OnnxModel(find_audio_model(settings.voice.model), settings.device), settings.voice)
 
 
 def demo_sample() -> Path:

@@ -22,6 +22,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from driver.errors import UsageError
 from driver.framing import FrameSettings
 from driver.fuse import FuseSettings
+from driver.knobs import VoiceSettings
 from driver.smooth import SmoothSettings
 from protocol.frame import OPEN_HEAD_ID
 
@@ -53,6 +54,7 @@ class Settings:
     head             id of the head whose coefficients are published (`avatar-driver head add`)
     face_model       MediaPipe's face_landmarker.task, if not found by itself
     duration_s       stop after so many seconds
+    control          "osc://127.0.0.1:9011": listen there for knobs to turn; None = do not listen
     """
 
     webcam: str | None = None
@@ -69,10 +71,12 @@ class Settings:
     head: str = OPEN_HEAD_ID
     face_model: str | None = None
     duration_s: float | None = None
+    control: str | None = None
     camera: CameraSettings = field(default_factory=CameraSettings)
     fuse: FuseSettings = field(default_factory=FuseSettings)
     smooth: SmoothSettings = field(default_factory=SmoothSettings)
     frame: FrameSettings = field(default_factory=FrameSettings)
+    voice: VoiceSettings = field(default_factory=VoiceSettings)
 
     def __post_init__(self) -> None:
         if not 1 <= self.rate_hz <= 1000:

@@ -13,12 +13,13 @@ import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 from rich.console import Console
 
 from driver.config import Settings
-from driver.encode import DEFAULT_AUDIO_MODEL
+from driver.encode import AudioEncoder
 from driver.errors import AvatarDriverError
 from driver.face_model import locate_face_model
 from driver.publish import open_sink
+from driver.runtime import OnnxModel
 from driver.sinks.sink import SinkContext
-from driver.weights import find_weights
+from driver.weights import find_audio_model
 from models.head.flame import open_head
 from protocol.msgpack_codec import Hello
 
@@ -51,7 +52,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         ("cameras", _cameras),
         ("microphones", _microphones),
         ("face model", lambda: _face_model(settings)),
-        ("audio model", lambda: str(find_weights(DEFAULT_AUDIO_MODEL).name)),
+        ("audio model", lambda: _audio_model(settings)),
         ("head", lambda: f"{open_head().id}, {len(open_head().v_template)} vertices"),
         ("GPU", _gpu),
         *((f"output {url}", lambda url=url: _output(url, settings)) for url in settings.out),
@@ -96,6 +97,15 @@ def _face_model(settings: Settings) -> str:
     if path is None:
         return "not here yet; the first run with a camera downloads it (3.6 MB), or name it with --face-model FILE"
     return str(path)
+
+
+def _audio_model(settings: Settings) -> str:
+    model = OnnxModel(find_audio_model(settings.voice.model), "cpu")
+    AudioEncoder(model, settings.voice)
+    if not model.knob_shapes:
+        return f"{model.path.name}: moves the mouth, and has no knobs"
+    styles = ", ".join(sorted(model.styles)) or "none"
+    return f"{model.path.name}: look-ahead {settings.voice.lookahead_ms} ms; styles: {styles}"
 
 
 def _gpu() -> str:

@@ -1,7 +1,8 @@
 """One face out of what the camera sees and the microphone hears.
 
 Both encoders' motions are kept for a moment and sampled at the *same* instant of capture time, a little in the past,
-so that sound and picture stay together and pictures are interpolated at the tick's rate. Then, region by region (mouth,
+so that sound and picture stay together and pictures are interpolated at the tick's rate; sound whose encoder looks
+ahead is sampled as much earlier, since what it says of later instants is not known yet. Then, region by region (mouth,
 upper face, eyes, head): the camera drives what it sees; the microphone takes the mouth when the camera does not see it;
 where nobody knows anything the face eases to neutral, and the eyes live on by themselves. Changes of source are
 cross-fades of fixed length, never switches.
@@ -77,12 +78,13 @@ class _Recent:
 
     def is_awake(self, at_ns: int) -> bool:
         """False when nothing came for so long that this source knows nothing at `at_ns`."""
-        return bool(self._recent) and at_ns - self._recent[-1][0].capture_ns <= self._stale_after_ns
+        return bool(self._recent) and at_ns - self._recent[-1][0].known_ns <= self._stale_after_ns
 
     def sample(self, at_ns: int) -> Floats:
-        """The confidence of each region at `at_ns`, float32 [4] in 0..1; refreshes `held`."""
+        """The confidence of each region as known at `at_ns`, float32 [4] in 0..1; refreshes `held`."""
         if not self.is_awake(at_ns):
             return np.zeros(len(REGIONS), np.float32)
+        at_ns -= self._recent[-1][0].lookahead_ns
         before, after = self._around(at_ns)
         span_ns = after[0].capture_ns - before[0].capture_ns
         share = np.float32(min(max((at_ns - before[0].capture_ns) / span_ns, 0.0), 1.0) if span_ns > 0 else 1.0)
@@ -198,7 +200,10 @@ class Fuser:
     def _fused(self, vector: Floats, sample_ns: int, confidence: Floats) -> Fused:
         video = self._video.newest if self._video.is_awake(sample_ns) else None
         audio = self._audio.newest if self._audio.is_awake(sample_ns) else None
-        went_in = [motion.capture_ns for motion in (video, audio) if motion is not None]
+        # Of those that move the face now; what only adds its scores does not make the face older.
+        moving = [(video, self._video_weight), (audio, self._audio_weight)]
+        went_in = [motion.capture_ns for motion, weight in moving if motion is not None and weight.any()]
+        went_in = went_in or [motion.capture_ns for motion in (video, audio) if motion is not None]
         identity = self._video.newest
         return Fused(
             vector=vector,

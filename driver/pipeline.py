@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
 
@@ -26,6 +26,7 @@ from driver.smooth import Smoother
 from driver.stage import Source, Stage, Worker
 from driver.ticker import Ticker
 from driver.timeline import Timeline
+from driver.types import Motion
 from protocol.frame import FaceFrame
 
 _JOIN_S = 3.0
@@ -45,29 +46,32 @@ class Branch:
     stages: Sequence[tuple[str, Stage[Any, Any]]]
     capacity: int
     is_live: bool
-    lookahead_ns: int = 0
     timeline: Timeline = field(default_factory=Timeline)
     rate: RateMeter = field(default_factory=RateMeter)
     inbox: Mailbox[Any] = field(init=False)
     meters: dict[str, Meter] = field(init=False)
 
     def __post_init__(self) -> None:
-        # An encoder with look-ahead tells of the past: an item's motion is that much older than the item.
-        self.inbox = Mailbox(self.capacity, on_announce=lambda at_ns: self.timeline.announce(at_ns - self.lookahead_ns))
+        self.inbox = Mailbox(self.capacity, on_announce=self.timeline.announce)
         self.meters = {name: Meter(name) for name, _ in self.stages}
 
     def run(self) -> None:
-        """The body of the branch's thread: every item through every stage, then onto the timeline."""
+        """The body of the branch's thread: every item through every stage, then onto the timeline.
+
+        What the last stage makes of an item is one motion, or a list of any length, oldest first.
+        """
         try:
             for item in self.inbox:
                 self.rate.tick(time.perf_counter_ns())
-                motion: Any = item
+                made: Any = item
                 for name, stage in self.stages:
                     began_ns = time.perf_counter_ns()
-                    motion = stage.process(motion)
+                    made = stage.process(made)
                     self.meters[name].add_ns(time.perf_counter_ns() - began_ns)
-                if not self.timeline.put(motion):
+                motions = cast("list[Motion]", made if isinstance(made, list) else [made])
+                if not all(self.timeline.put(motion) for motion in motions):
                     return
+                self.timeline.settle(item.capture_ns)
         finally:
             self.inbox.close()
             self.timeline.close()

@@ -6,8 +6,9 @@ and any other outputs, which are its results. Batch is axis 0 everywhere, and th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from driver.config import Device
 from driver.errors import ModelError
+from driver.knobs import KNOB_PREFIX
 
 Array = NDArray[Any]
 State = dict[str, Array]
@@ -51,6 +53,7 @@ class ModelMetadata:
     hop_s         seconds between two steps
     lookahead_s   how far behind the end of its hop a result's own time is
     head          id of the head model that its expression and jaw belong to
+    styles        name -> vector of the styles that it has learnt, for its knob `style`
     """
 
     name: str
@@ -59,6 +62,7 @@ class ModelMetadata:
     hop_size: int
     hop_s: float
     lookahead_s: float
+    styles: dict[str, tuple[float, ...]] = field(default_factory=dict[str, tuple[float, ...]])
 
 
 class OnnxModel:
@@ -88,6 +92,25 @@ class OnnxModel:
     def result_names(self) -> list[str]:
         """The names of what `step` returns first."""
         return [name for name in self._output_names if not name.startswith(NEXT_STATE_PREFIX)]
+
+    @property
+    def knob_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape without batch axis of every state that is a knob (see `driver.knobs`), by the state's name."""
+        return {
+            name: tuple(self._inputs[STATE_PREFIX + name].shape[1:])
+            for name in self._state_names
+            if name.startswith(KNOB_PREFIX)
+        }
+
+    @property
+    def lookahead_ns(self) -> int:
+        """How far behind the end of its hop a result's own time is while no knob is turned."""
+        return round(self.metadata.lookahead_s * 1e9)
+
+    @property
+    def styles(self) -> dict[str, tuple[float, ...]]:
+        """The styles that it has learnt."""
+        return self.metadata.styles
 
     def initial_state(self, batch: int = 1) -> State:
         """The state of `batch` streams that have seen nothing: zeros."""
@@ -153,13 +176,19 @@ def _read_metadata(path: Path, session: Any) -> ModelMetadata:
             hop_size=int(said["hop_size"]),
             hop_s=float(said["hop_s"]),
             lookahead_s=float(said["lookahead_s"]),
+            styles=_read_styles(said.get("styles", "{}")),
         )
     except KeyError as error:
         raise ModelError(
             f"{path} does not say its {error.args[0]!r} in its metadata; use a model written by training.export"
         ) from error
-    except ValueError as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise ModelError(f"{path} has unreadable metadata: {error}; use a model written by training.export") from error
+
+
+def _read_styles(text: str) -> dict[str, tuple[float, ...]]:
+    """JSON, {"name": [numbers]}."""
+    return {str(name): tuple(float(number) for number in vector) for name, vector in json.loads(text).items()}
 
 
 def _zeros(item: Any, batch: int) -> Array:

@@ -1,4 +1,7 @@
-"""What one encoder has finished, in order of capture time, and what is still on its way.
+"""What one encoder has finished, in order of time, and what is still on its way.
+
+A motion has its place at the time of the newest that went into it (`known_ns`): an encoder that looks ahead tells of an
+earlier instant, but not earlier.
 
 The ticker asks at each tick for everything captured up to some instant. A live camera gets no patience: what is not
 finished waits for the next tick. A file announces each item before it comes, so the ticker can wait for exactly the
@@ -49,9 +52,15 @@ class Timeline:
                 self._motions.popleft()
                 self.dropped += 1
             self._motions.append(motion)
-            self._settled_ns = motion.capture_ns
+            self._settled_ns = motion.known_ns
             self._changed.notify_all()
             return True
+
+    def settle(self, at_ns: int) -> None:
+        """The encoder is done with everything captured up to `at_ns`, whether a motion came of it or not."""
+        with self._changed:
+            self._settled_ns = max(self._settled_ns, at_ns)
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Nothing more will come."""
@@ -66,7 +75,7 @@ class Timeline:
             return self._closed and not self._motions
 
     def take(self, until_ns: int, patience_s: float | None) -> list[Motion]:
-        """The motions captured up to `until_ns`, oldest first.
+        """The motions known at `until_ns`, oldest first.
 
         Waits up to `patience_s` (None: as long as it takes) for announced items that belong here and are not finished.
         """
@@ -78,7 +87,7 @@ class Timeline:
                     break
                 self._changed.wait(left_s)
             taken: list[Motion] = []
-            while self._motions and self._motions[0].capture_ns <= until_ns:
+            while self._motions and self._motions[0].known_ns <= until_ns:
                 taken.append(self._motions.popleft())
             self._changed.notify_all()
             return taken

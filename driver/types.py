@@ -25,7 +25,7 @@ class VideoFrame:
 
 @dataclass(frozen=True, eq=False)
 class AudioChunk:
-    """One hop of sound: `samples` float32 [320] in -1..1, 16 kHz mono.
+    """A piece of sound: `samples` float32 [n] in -1..1, 16 kHz mono; our own sources send hops, n = 320.
 
     `first_sample` is the position of the first sample since the stream began; a jump means that sound was lost there
     and that the encoder must start anew. `capture_ns` is the sensor time of the end of the chunk.
@@ -61,6 +61,7 @@ class Motion:
 
     `confidence` [4] says per region (mouth, upper_face, eyes, head) how much this encoder knows; a region with
     confidence 0 carries no information, whatever its values. `shape` is None from those who know no identity.
+    `capture_ns` is the instant that is described; the encoder knew `lookahead_ns` of its future.
     """
 
     capture_ns: int
@@ -76,3 +77,9 @@ class Motion:
     valence: float = 0.0
     arousal: float = 0.0
     confidence: Floats = field(default_factory=lambda: np.zeros(len(REGIONS), np.float32))
+    lookahead_ns: int = 0
+
+    @property
+    def known_ns(self) -> int:
+        """Sensor time of the newest that went in."""
+        return self.capture_ns + self.lookahead_ns

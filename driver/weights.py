@@ -9,6 +9,8 @@ from pathlib import Path
 from driver.errors import ModelError
 
 SUMS_NAME = "SHA256SUMS"
+# What turns sound into motion unless the user says otherwise. The one place that names it.
+DEFAULT_AUDIO_MODEL = "envelope.onnx"
 
 
 def find_weights(name: str, override: Path | None = None, folder: Path | None = None) -> Path:
@@ -38,6 +40,14 @@ def find_weights(name: str, override: Path | None = None, folder: Path | None = 
             f"it must be {expected[:12]}…; reinstall avatar-driver"
         )
     return path
+
+
+def find_audio_model(choice: str) -> Path:
+    """The audio model for a user's `choice`: "" is the default, "envelope" the one that has learnt nothing, all else
+    is a file of theirs."""
+    if choice in ("", "envelope"):
+        return find_weights("envelope.onnx" if choice else DEFAULT_AUDIO_MODEL)
+    return find_weights(choice, override=Path(choice))
 
 
 def packaged_weights() -> Path:

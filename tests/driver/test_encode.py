@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from support.voice import chunks, sample_voice
 
-from driver.encode import DEFAULT_AUDIO_MODEL, AudioEncoder
+from driver.encode import AudioEncoder
 from driver.errors import ModelError
 from driver.runtime import ModelMetadata, OnnxModel
 from driver.types import HOP_NS, HOP_SAMPLES, AudioChunk, Motion
@@ -18,11 +19,11 @@ from protocol.frame import checked
 
 
 def encoder() -> AudioEncoder:
-    return AudioEncoder(OnnxModel(find_weights(DEFAULT_AUDIO_MODEL), "cpu"))
+    return AudioEncoder(OnnxModel(find_weights("envelope.onnx"), "cpu"))
 
 
 def encoded(stage: AudioEncoder, items: Iterable[AudioChunk]) -> list[Motion]:
-    return [stage.process(item) for item in items]
+    return [motion for item in items for motion in stage.process(item)]
 
 
 def openings(motions: list[Motion]) -> np.ndarray:
@@ -41,7 +42,7 @@ def test_a_voice_becomes_motion_inside_the_motion_space() -> None:
             checked(name, [getattr(motion, name)])
 
 
-def test_sound_knows_the_mouth_only() -> None:
+def test_the_envelope_knows_the_mouth_only() -> None:
     motions = encoded(encoder(), chunks(sample_voice()[: 320 * 100]))
     confidence = np.array([motion.confidence for motion in motions])
     assert (confidence[:, 0] > 0.1).all()
@@ -77,7 +78,10 @@ def test_a_stream_that_is_joined_late_is_no_gap() -> None:
 class FakeModel:
     """A model that hears the first sample of each hop, 80 ms late."""
 
-    path = "fake.onnx"
+    path = Path("fake.onnx")
+    knob_shapes: Mapping[str, tuple[int, ...]] = {}
+    styles: Mapping[str, tuple[float, ...]] = {}
+    lookahead_ns = 80_000_000
     result_names: Sequence[str] = ["expression", "jaw", "speech", "laughter", "valence", "arousal", "confidence"]
 
     def __init__(self, **changes: Any) -> None:
@@ -107,8 +111,8 @@ class FakeModel:
 
 def test_the_look_ahead_is_taken_off_the_time() -> None:
     stage = AudioEncoder(FakeModel())  # type: ignore[arg-type]
-    motion = stage.process(AudioChunk(np.full(HOP_SAMPLES, 0.25, np.float32), 0, 1_000_000_000))
-    assert motion.capture_ns == 1_000_000_000 - 80_000_000
+    (motion,) = stage.process(AudioChunk(np.full(HOP_SAMPLES, 0.25, np.float32), 0, 1_000_000_000))
+    assert (motion.capture_ns, motion.known_ns) == (1_000_000_000 - 80_000_000, 1_000_000_000)
     assert (motion.speech, motion.laughter, float(motion.jaw[0])) == (0.25, 0.25, 0.25)
 
 
