@@ -23,8 +23,8 @@ TABLE_PATH = Path(__file__).with_name("articulation.toml")
 JAW, CLOSE, FUNNEL, PUCKER = "jawOpen", "mouthClose", "mouthFunnel", "mouthPucker"
 NO_CONTACT = -1
 
-_CONTACT_KEYS = frozenset({"adds", "at_most", "jaw_left", "close_ms", "open_ms"})
-_CONTACT_CLASS_KEYS = frozenset({"contact", "begin", "end"})
+_CONTACT_KEYS = frozenset({"adds", "at_most", "close_ms", "open_ms"})
+_PHONE_KEYS = frozenset({"insist", "contact", "held"})
 _ARTICULATOR_KEYS = frozenset({"shapes", "before_ms", "after_ms"})
 
 
@@ -36,24 +36,22 @@ class ArticulationError(ValueError):
 class Contact:
     """Something that must be reached within a phone: the lips' seal, the lip at the teeth.
 
-    adds        [S] weights at full contact            at_most   [S] the most that the other shapes keep; 1 = all
-    jaw_left    jawOpen that mouthClose does not make up for
+    adds      [S] the least that full contact has        at_most   [S] the most that it leaves; 1 = all
     close_s, open_s   the ways there and back
     """
 
     adds: Doubles
     at_most: Doubles
-    jaw_left: float
     close_s: float
     open_s: float
 
 
 @dataclass(frozen=True, eq=False)
 class Articulation:
-    """The table. shapes [S]; `articulator` int [S] says which of `articulators` [A] a shape belongs to (-1: contacts only).
+    """The table. `articulator` int [S] says which of `articulators` each of `shapes` belongs to; -1: to contacts alone.
 
     targets    [P, S] 0..1      insistence [P, A] > 0      before_s, after_s [A] time constants
-    contact    int [P]: row of `contacts`, NO_CONTACT; held from `begin` to `end` [P], shares of the phone
+    contact    int [P]: row of `contacts`, NO_CONTACT      held      [P, 2] from and to which share of the phone
     """
 
     shapes: tuple[str, ...]
@@ -65,8 +63,7 @@ class Articulation:
     insistence: Doubles
     contacts: tuple[Contact, ...]
     contact: NDArray[np.int64]
-    begin: Doubles
-    end: Doubles
+    held: Doubles
 
     def column(self, shape: str) -> int:
         """Where `shape` is among `shapes`; ValueError when it is not."""
@@ -80,7 +77,7 @@ def articulation() -> Articulation:
 
 
 def load_articulation(text: str) -> Articulation:
-    """The table written in `text` (TOML). ArticulationError names the entry that is missing, unknown or out of range."""
+    """The table in `text` (TOML). ArticulationError names the entry that is missing, unknown or out of range."""
     table = tomllib.loads(text)
     _refuse_others("the table", table, {"articulators", "contacts", "classes", "phones"})
     articulators, contacts, classes = table["articulators"], table["contacts"], table["classes"]
@@ -88,36 +85,27 @@ def load_articulation(text: str) -> Articulation:
     names = tuple(articulators)
     for name, entry in contacts.items():
         _refuse_others(f"contact {name}", entry, _CONTACT_KEYS)
+    for name, entry in classes.items():
+        _refuse_others(f"class {name}", entry, names)
     targets, insistence = np.zeros((len(PHONES), len(shapes))), np.zeros((len(PHONES), len(names)))
-    contact = np.full(len(PHONES), NO_CONTACT)
-    begin, end = np.zeros(len(PHONES)), np.ones(len(PHONES))
+    contact, held = np.full(len(PHONES), NO_CONTACT), np.tile([0.0, 1.0], (len(PHONES), 1))
     seen: set[str] = set()
     for class_name, phones in table["phones"].items():
         if class_name not in classes:
             raise ArticulationError(f"phones.{class_name} has no classes.{class_name}; the classes are {[*classes]}")
-        of_class = classes[class_name]
-        _refuse_others(f"class {class_name}", of_class, {*names, *_CONTACT_CLASS_KEYS})
         for phone, entry in phones.items():
+            what = f"phone {phone}"
             if phone not in INDEX_OF_PHONE or phone in seen:
-                raise ArticulationError(f"{phone!r} of phones.{class_name} is no phone or appears twice")
+                raise ArticulationError(f"{what} of phones.{class_name} is none of PHONES or appears twice")
             seen.add(phone)
-            _refuse_others(f"phone {phone}", entry, {*shapes, "insist"})
-            _refuse_others(f"phone {phone}, insist", entry.get("insist", {}), names)
-            row = INDEX_OF_PHONE[phone]
-            targets[row] = _weights(f"phone {phone}", {k: v for k, v in entry.items() if k != "insist"}, shapes, 0.0)
-            insist = {name: of_class[name] for name in names if name in of_class} | entry.get("insist", {})
-            insistence[row] = _weights(f"phone {phone}, insist", insist, names, 0.0)
+            row, own = INDEX_OF_PHONE[phone], entry.get("insist", {})
+            _refuse_others(what, entry, {*shapes, *_PHONE_KEYS})
+            targets[row] = _weights(what, {k: v for k, v in entry.items() if k not in _PHONE_KEYS}, shapes, 0.0)
+            insistence[row] = _weights(f"{what}, insist", {**classes[class_name], **own}, names, 0.0)
             if not (insistence[row] > 0.0).all():
-                raise ArticulationError(f"phone {phone} must insist on each of {names} a little; it does as {insist}")
-            if "contact" in of_class:
-                if of_class["contact"] not in contacts:
-                    raise ArticulationError(
-                        f"class {class_name}: contact {of_class['contact']!r} is none of {[*contacts]}"
-                    )
-                contact[row] = list(contacts).index(of_class["contact"])
-                begin[row], end[row] = of_class["begin"], of_class["end"]
-                if not 0.0 <= begin[row] < end[row] <= 1.0:
-                    raise ArticulationError(f"class {class_name}: 0 <= begin < end <= 1, not {begin[row]}, {end[row]}")
+                raise ArticulationError(f"{what} or its class must insist on each of {names}, be it a little")
+            if "contact" in entry:
+                contact[row], held[row] = _contact_of(what, entry, tuple(contacts))
     if missing := set(PHONES) - seen:
         raise ArticulationError(f"the phones {sorted(missing)} are missing; each of PHONES needs a line")
     if targets[INDEX_OF_PHONE[SILENCE]].any():
@@ -134,20 +122,18 @@ def load_articulation(text: str) -> Articulation:
             Contact(
                 adds=_weights(f"contact {name}, adds", entry["adds"], shapes, 0.0),
                 at_most=_weights(f"contact {name}, at_most", entry["at_most"], shapes, 1.0),
-                jaw_left=float(entry["jaw_left"]),
                 close_s=1e-3 * entry["close_ms"],
                 open_s=1e-3 * entry["open_ms"],
             )
             for name, entry in contacts.items()
         ),
         contact=contact,
-        begin=begin,
-        end=end,
+        held=held,
     )
 
 
 def sided(shape: str) -> tuple[str, ...]:
-    """ARKit's names for a name without its side: (mouthStretchLeft, mouthStretchRight); itself where it has no sides."""
+    """ARKit's names of a shape without its side: (mouthStretchLeft, mouthStretchRight); itself where it has none."""
     return (shape,) if shape in ARKIT_SHAPES else (shape + "Left", shape + "Right")
 
 
@@ -169,6 +155,15 @@ def _shapes(articulators: dict[str, Any], contacts: dict[str, Any]) -> tuple[tup
         if any(name not in ARKIT_SHAPES for name in sided(shape)):
             raise ArticulationError(f"{shape!r} is no shape of ARKit (with or without Left and Right)")
     return tuple(articulator), np.array(list(articulator.values()))
+
+
+def _contact_of(what: str, entry: dict[str, Any], contacts: tuple[str, ...]) -> tuple[int, list[float]]:
+    name, held = entry["contact"], entry.get("held", [0.0, 1.0])
+    if name not in contacts:
+        raise ArticulationError(f"{what}: contact {name!r} is none of {contacts}")
+    if len(held) != 2 or not 0.0 <= held[0] < held[1] <= 1.0:
+        raise ArticulationError(f"{what}: held is {held}; it must be two shares of the phone, 0 <= from < to <= 1")
+    return contacts.index(name), held
 
 
 def _weights(what: str, given: dict[str, float], names: tuple[str, ...], default: float) -> Doubles:

@@ -1,4 +1,4 @@
-"""From phones to the motion of a face: co-articulation by dominance, contacts that must be reached, accents of the brows.
+"""From phones to the motion of a face: co-articulation by dominance, contacts that are always reached, accents.
 
 Every phone p asks each articulator a for targets x_p, and dominates its surroundings by
 
@@ -14,14 +14,14 @@ their phones; the face opens shortly before speech and returns to exactly neutra
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.head.flame import open_head
 from protocol.frame import ARKIT_SHAPES
-from training.data.articulation import CLOSE, FUNNEL, JAW, NO_CONTACT, PUCKER, Articulation, articulation, sided
+from training.data.articulation import CLOSE, FUNNEL, JAW, PUCKER, Articulation, articulation, sided
 from training.data.clips import HOP_S, MOTION_SIZE, hop_times_s
 from training.data.phones import INDEX_OF_PHONE, SILENCE, VOWELS, Phone
 from training.data.styles import STYLES, Style, draw_style
@@ -59,9 +59,9 @@ def face_of_phones(
 ) -> Floats:
     """What the face does while it says `phones`: ARKit weights float32 [hops, 52], 0..1, mouthClose <= jawOpen.
 
-    Row t is the instant (t + 1) * 20 ms. `loudness_db` [hops] (any reference) opens the jaw more on vowels louder than the
-    clip's median vowel. What is not covered by a phone is silence. The same arguments give the same face, and phones
-    that are added more than a second later do not change it (but for the median loudness).
+    Row t is the instant (t + 1) * 20 ms. `loudness_db` [hops] (any reference) opens the jaw more on vowels louder
+    than the clip's median vowel. What is not covered by a phone is silence. The same arguments give the same face,
+    and phones that are added more than a second later do not change it (but for the median loudness).
     """
     if loudness_db is not None and np.shape(loudness_db) != (hops,):
         raise ValueError(f"loudness is {np.shape(loudness_db)}; the clip has {hops} hops")
@@ -99,7 +99,7 @@ def motion_of_faces(weights: NDArray[np.floating]) -> Floats:
 
 
 class _Speech:
-    """The phones as arrays [P], in the order of time, and where the face takes part in speech (`presence` [T], 0..1)."""
+    """The phones as arrays [P], in the order of time, and how far the face takes part (`presence` [T], 0..1)."""
 
     def __init__(self, phones: list[Phone], hops: int) -> None:
         self.start_s = np.array([phone.start_s for phone in phones])
@@ -196,44 +196,46 @@ def _with_contacts(table: Articulation, speech: _Speech, shapes: Doubles) -> Dou
     funnel, pucker = table.column(FUNNEL), table.column(PUCKER)
     for number in reversed(range(len(table.contacts))):  # the seal last: what it shuts stays shut
         contact = table.contacts[number]
-        touch = np.zeros(speech.hops)
-        for hops, strength in _touches(table, speech, number):
-            np.maximum.at(touch, hops, strength)
-        free = (1.0 - touch)[:, None]
+        touch = _touch(table, speech, number)[:, None]
         kept = np.minimum(shapes, contact.at_most)
         lost = shapes[:, funnel] - kept[:, funnel]
         kept[:, pucker] = np.minimum(kept[:, pucker] + _PUCKER_FOR_FUNNEL * lost, contact.at_most[pucker])
         there = np.maximum(kept, contact.adds)
-        there[:, close] = np.maximum(there[:, jaw] - contact.jaw_left, 0.0)
-        shapes = free * shapes + touch[:, None] * there
+        there[:, close] = there[:, jaw]
+        shapes = (1.0 - touch) * shapes + touch * there
     return shapes
 
 
-def _touches(table: Articulation, speech: _Speech, number: int) -> Iterator[tuple[Longs, Doubles]]:
-    """(hops, strength 0..1) of one contact's phones: full from `begin` to `end`, and at one hop at least."""
+def _touch(table: Articulation, speech: _Speech, number: int) -> Doubles:
+    """How far one contact is reached [T], 0..1: full as long as its phones hold it, at one instant of each at least."""
+    touch = np.zeros(speech.hops)
     rows = np.flatnonzero(table.contact[speech.index] == number)
-    if number == NO_CONTACT or not len(rows):
-        return
-    contact, symbols = table.contacts[number], speech.index[rows]
-    start_s, length_s = speech.start_s[rows], speech.length_s[rows]
-    begin_s, end_s = start_s + table.begin[symbols] * length_s, start_s + table.end[symbols] * length_s
-    # In a phone longer than a hop, the hop nearest to its middle is always within.
-    middle_s = np.maximum(0.5 * (begin_s + end_s), np.minimum(start_s + 0.5 * HOP_S, start_s + 0.5 * length_s))
-    nearest = np.clip(np.ceil(middle_s / HOP_S - 0.5).astype(int) - 1, 0, speech.hops - 1)
-    begin_s = np.minimum(begin_s, speech.times_s[nearest])
-    end_s = np.maximum(end_s, speech.times_s[nearest])
+    contact, held = table.contacts[number], table.held[speech.index[rows]]
+    start_s, end_s, length_s = speech.start_s[rows], speech.end_s[rows], speech.length_s[rows]
+    from_s, to_s = start_s + held[:, 0] * length_s, start_s + held[:, 1] * length_s
+    # In a phone longer than a hop the instant nearest to its middle is always within.
+    middle_s = np.maximum(0.5 * (from_s + to_s), start_s + 0.5 * np.minimum(HOP_S, length_s))
+    nearest_s = np.round(middle_s / HOP_S) * HOP_S
+    from_s, to_s = np.minimum(from_s, nearest_s), np.maximum(to_s, nearest_s)
+
     before, after = np.maximum(rows - 1, 0), np.minimum(rows + 1, len(speech.index) - 1)
-    close_s = _way_s(contact.close_s, speech.length_s[before], speech.end_s[before] >= start_s - HOP_S)
-    open_s = _way_s(contact.open_s, speech.length_s[after], speech.start_s[after] <= speech.end_s[rows] + HOP_S)
-    touching, hops = speech.near(begin_s - close_s, end_s + open_s)
-    early = (begin_s[touching] - speech.times_s[hops]) / close_s[touching]
-    late = (speech.times_s[hops] - end_s[touching]) / open_s[touching]
-    yield hops, _eased(1.0 - np.maximum(np.maximum(early, late), 0.0))
+    is_first = (rows == 0) | (speech.end_s[before] < start_s - OPENING_S)
+    is_last = (rows == after) | (speech.start_s[after] > end_s + RELEASE_S)
+    close_s = _way_s(contact.close_s, speech.length_s[before], is_first)
+    open_s = _way_s(contact.open_s, speech.length_s[after], is_last)
+    # Who begins with closed lips does not open them before.
+    from_s = np.where(is_first, np.minimum(from_s, start_s + close_s - OPENING_S), from_s)
+    to_s = np.where(is_last & (held[:, 1] == 1.0), np.maximum(to_s, end_s + RELEASE_S - open_s), to_s)
+    phones, hops = speech.near(from_s - close_s, to_s + open_s)
+    early = (from_s[phones] - speech.times_s[hops]) / close_s[phones]
+    late = (speech.times_s[hops] - to_s[phones]) / open_s[phones]
+    np.maximum.at(touch, hops, _eased(1.0 - np.maximum(np.maximum(early, late), 0.0)))
+    return touch
 
 
-def _way_s(way_s: float, neighbour_s: Doubles, is_adjacent: NDArray[np.bool_]) -> Doubles:
-    limit_s = np.where(is_adjacent, np.maximum(_SHARE_OF_NEIGHBOUR * neighbour_s, HOP_S), np.inf)
-    return np.minimum(way_s, limit_s)
+def _way_s(way_s: float, neighbour_s: Doubles, is_alone: NDArray[np.bool_]) -> Doubles:
+    """How long a contact's way there or back takes [N], less where it crosses a short neighbour."""
+    return np.where(is_alone, way_s, np.minimum(way_s, np.maximum(_SHARE_OF_NEIGHBOUR * neighbour_s, HOP_S)))
 
 
 def _accentuate(face: Floats, speech: _Speech, style: Style, seed: int) -> None:

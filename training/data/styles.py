@@ -45,9 +45,7 @@ class Style:
 
 _GAIN = (0.3, 1.8)
 _RANGES = {
-    **{
-        name: _GAIN for name in ("jaw", "rounding", "spreading", "upper_lip", "lower_lip", "anticipation", "carry_over")
-    },
+    **dict.fromkeys(("jaw", "rounding", "spreading", "upper_lip", "lower_lip", "anticipation", "carry_over"), _GAIN),
     "spread_bias": (-0.3, 0.3),
     "smile_bias": (0.0, 0.4),
     "asymmetry": (-0.5, 0.5),
