@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
+from itertools import count
 from typing import Protocol
 
 from driver.capture.live_chunks import LiveChunker
@@ -16,17 +16,18 @@ from driver.capture.portaudio import (
     leave_to_the_system,
     renew_devices,
 )
-from driver.capture.retry import Backoff, Notify, Trouble, say_nothing
+from driver.capture.retry import Notify, Reconnection, say_nothing
 from driver.capture.ring import BlockRing
+from driver.capture.source_thread import SourceThread
 from driver.errors import DeviceError
 from driver.mailbox import Mailbox
-from driver.stage import Fail, Worker
+from driver.stage import Fail
 from driver.types import AudioChunk
 
 _RING_BLOCKS = 64
 _DEAD_S = 1.0  # no block for so long: the device is gone, whatever it says
 _POLL_S = 0.1
-_JOIN_S = 2.0
+_LONGEST_STOP_S = 2.0
 
 
 class SoundStream(Protocol):
@@ -61,49 +62,33 @@ class Microphone:
     ) -> None:
         self.device = device
         self.gaps = 0
-        self._notify, self._retry = notify, retry
+        self._notify = notify
+        self._reconnection = Reconnection(notify, retry)
         self._find, self._renew, self._open_stream = find, renew, open_stream
-        self._stopping = threading.Event()
-        self._outbox: Mailbox[AudioChunk] | None = None
-        self._worker: Worker | None = None
+        self._thread = SourceThread("microphone", self._run, _LONGEST_STOP_S)
 
     def start(self, outbox: Mailbox[AudioChunk], fail: Fail) -> None:
         """Begin to listen in a thread of its own."""
-        self._outbox = outbox
-        self._worker = Worker("microphone", lambda: self._run(outbox), fail)
-        self._worker.start()
+        self._thread.start(outbox, fail)
 
     def stop(self) -> None:
         """Let go of the device, within two seconds even when the sound system hangs. May be called again."""
-        self._stopping.set()
-        if self._outbox is not None:
-            self._outbox.close()
-        if self._worker is not None and not self._worker.join(_JOIN_S):
+        if not self._thread.stop():
             leave_to_the_system()
             self._notify("the sound server hangs and does not let go of the microphone; restart it if sound stays away")
 
     def _run(self, outbox: Mailbox[AudioChunk]) -> None:
-        chunker, trouble, backoff = LiveChunker(), Trouble(self._notify), Backoff()
-        is_first = True
-        try:
-            while not self._stopping.is_set():
-                try:
-                    if not is_first:
-                        self._renew()
-                    is_first = False
-                    self._listen(chunker, trouble, backoff, outbox)
-                    return
-                except DeviceError as error:
-                    if not self._retry:
-                        raise
-                    if self._stopping.is_set():
-                        return
-                    trouble.say(f"{error}; it is tried again every few seconds")
-                    self._stopping.wait(backoff.next_s())
-        finally:
-            outbox.close()
+        chunker = LiveChunker()
+        attempts = count()
 
-    def _listen(self, chunker: LiveChunker, trouble: Trouble, backoff: Backoff, outbox: Mailbox[AudioChunk]) -> None:
+        def connect() -> None:
+            if next(attempts) > 0:
+                self._renew()
+            self._listen(chunker, outbox)
+
+        self._reconnection.run(connect, self._thread.stopping)
+
+    def _listen(self, chunker: LiveChunker, outbox: Mailbox[AudioChunk]) -> None:
         """One connection to the device, until `stop`. Raises DeviceError when it cannot be opened, or is lost."""
         microphone = self._find(self.device)
         ring = BlockRing(_RING_BLOCKS, microphone.block_samples, microphone.used_channels)
@@ -111,7 +96,7 @@ class Microphone:
         try:
             chunker.connect(microphone.rate_hz, microphone.used_channels)
             alive_s = time.monotonic()
-            while not self._stopping.is_set():
+            while not self._thread.stopping.is_set():
                 block = ring.get(_POLL_S)
                 if block is None:
                     if not stream.is_active or time.monotonic() - alive_s > _DEAD_S:
@@ -120,8 +105,7 @@ class Microphone:
                         )
                     continue
                 alive_s = time.monotonic()
-                backoff.reset()
-                trouble.over(f"the microphone {microphone.name!r} is heard again")
+                self._reconnection.works(f"the microphone {microphone.name!r} is heard again")
                 for chunk in chunker.push(block):
                     if not outbox.put(chunk):
                         return

@@ -11,7 +11,6 @@ import os
 import select
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable
 
@@ -19,9 +18,10 @@ from driver.capture.chunks import Chunker
 from driver.capture.clock import SECOND_NS, samples_to_ns, wait_until
 from driver.capture.pcm_address import PcmAddress, PcmFormat, parse_pcm
 from driver.capture.retry import Notify, say_nothing
+from driver.capture.source_thread import SourceThread
 from driver.errors import DeviceError
 from driver.mailbox import Mailbox
-from driver.stage import Fail, Worker
+from driver.stage import Fail
 from driver.types import AUDIO_RATE_HZ, AudioChunk
 from protocol.frame import Floats
 
@@ -30,7 +30,7 @@ _READ_S = 0.02
 _POLL_S = 0.2
 _RECEIVE_BUFFER_BYTES = 65_536
 _STDIN = 0
-_JOIN_S = 2.0
+_LONGEST_STOP_S = 2.0
 
 # Up to so many bytes within _PAUSE_S: None when none came, empty at the end of the stream.
 Read = Callable[[int], bytes | None]
@@ -91,10 +91,8 @@ class PcmSource:
         self._address: PcmAddress = parse_pcm(address)
         self._notify, self._stdin = notify, stdin
         self._tape = Tape(self._address.format)
-        self._stopping = threading.Event()
         self._listener: socket.socket | None = None
-        self._outbox: Mailbox[AudioChunk] | None = None
-        self._worker: Worker | None = None
+        self._thread = SourceThread("pcm", self._run, _LONGEST_STOP_S)
 
     @property
     def port(self) -> int:
@@ -103,7 +101,6 @@ class PcmSource:
 
     def start(self, outbox: Mailbox[AudioChunk], fail: Fail) -> None:
         """Begin to listen, in a thread of its own."""
-        self._outbox = outbox
         host = self._address.host
         if host is not None:
             try:
@@ -115,16 +112,11 @@ class PcmSource:
                 )
                 fail("pcm", DeviceError(reason))
                 return
-        self._worker = Worker("pcm", lambda: self._run(outbox), fail)
-        self._worker.start()
+        self._thread.start(outbox, fail)
 
     def stop(self) -> None:
         """Stop, within two seconds. May be called again."""
-        self._stopping.set()
-        if self._outbox is not None:
-            self._outbox.close()
-        if self._worker is not None:
-            self._worker.join(_JOIN_S)
+        self._thread.stop()
 
     def _listen(self, host: str) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -140,7 +132,7 @@ class PcmSource:
             if self._listener is None:
                 self._play(self._read_stdin, outbox)
                 return
-            while not self._stopping.is_set() and not outbox.closed:
+            while not self._thread.stopping.is_set() and not outbox.closed:
                 try:
                     connection, _ = self._listener.accept()
                 except TimeoutError:
@@ -151,14 +143,13 @@ class PcmSource:
         finally:
             if self._listener is not None:
                 self._listener.close()
-            outbox.close()
 
     def _play(self, read: Read, outbox: Mailbox[AudioChunk]) -> None:
         """One stream to its end."""
         pcm_format = self._address.format
         size = max(1, round(pcm_format.rate_hz * _READ_S)) * pcm_format.frame_bytes
         pending, is_open = b"", True
-        while is_open and not self._stopping.is_set():
+        while is_open and not self._thread.stopping.is_set():
             data = read(size)
             is_open = data != b""
             if data:
@@ -169,7 +160,7 @@ class PcmSource:
             else:
                 chunks = self._tape.end()
             for chunk in chunks:
-                if not wait_until(chunk.capture_ns, self._stopping) or not outbox.put(chunk):
+                if not wait_until(chunk.capture_ns, self._thread.stopping) or not outbox.put(chunk):
                     return
 
     def _read_stdin(self, size: int) -> bytes | None:

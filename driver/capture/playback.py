@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Generic, Protocol, TypeVar
 
 from driver.capture.clock import wait_until
+from driver.capture.source_thread import SourceThread
 from driver.mailbox import Mailbox
-from driver.stage import Fail, Worker
+from driver.stage import Fail
 
-_JOIN_S = 2.0
+_LONGEST_STOP_S = 2.0
 
 
 class Captured(Protocol):
@@ -36,32 +36,21 @@ class Playback(Generic[Item]):
         self.name = name
         self._items = items
         self._realtime = realtime
-        self._stopping = threading.Event()
-        self._outbox: Mailbox[Item] | None = None
-        self._worker: Worker | None = None
+        self._thread = SourceThread(name, self._play, _LONGEST_STOP_S)
 
     def start(self, outbox: Mailbox[Item], fail: Fail) -> None:
         """Begin to play into `outbox`, which is closed at the end. Errors of the thread go to `fail`."""
-        self._outbox = outbox
-        self._worker = Worker(self.name, lambda: self._play(outbox), fail)
-        self._worker.start()
+        self._thread.start(outbox, fail)
 
     def stop(self) -> None:
         """Stop, within two seconds. May be called again, and before `start`."""
-        self._stopping.set()
-        if self._outbox is not None:
-            self._outbox.close()
-        if self._worker is not None:
-            self._worker.join(_JOIN_S)
+        self._thread.stop()
 
     def _play(self, outbox: Mailbox[Item]) -> None:
-        try:
-            with closing(self._items()) as items:
-                for item in items:
-                    outbox.announce(item.capture_ns)
-                    if self._realtime and not wait_until(item.capture_ns, self._stopping):
-                        return
-                    if not outbox.put(item):
-                        return
-        finally:
-            outbox.close()
+        with closing(self._items()) as items:
+            for item in items:
+                outbox.announce(item.capture_ns)
+                if self._realtime and not wait_until(item.capture_ns, self._thread.stopping):
+                    return
+                if not outbox.put(item):
+                    return

@@ -1,8 +1,11 @@
-"""How long to wait before a lost device is tried again, and what to say meanwhile."""
+"""A device that is missing or lost is tried again: how long to wait meanwhile, and what to say."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+
+from driver.errors import DeviceError
 
 # Takes one sentence for the user: a device is missing, busy, gone, back.
 Notify = Callable[[str], None]
@@ -48,3 +51,33 @@ class Trouble:
         if self._said is not None:
             self._said = None
             self._notify(sentence)
+
+
+class Reconnection:
+    """Keeps a device connected.
+
+    notify   is told when it is missing, busy, lost and back
+    forever  True: a device that is missing or lost is tried again, for ever; False: it is an error
+    """
+
+    def __init__(self, notify: Notify, forever: bool) -> None:
+        self._trouble, self._backoff, self._forever = Trouble(notify), Backoff(), forever
+
+    def run(self, connect: Callable[[], None], stopping: threading.Event) -> None:
+        """`connect`, which returns at the end and raises DeviceError for a device that is lost, until `stopping`."""
+        while not stopping.is_set():
+            try:
+                connect()
+                return
+            except DeviceError as error:
+                if not self._forever:
+                    raise
+                if stopping.is_set():
+                    return
+                self._trouble.say(f"{error}; it is tried again every few seconds")
+                stopping.wait(self._backoff.next_s())
+
+    def works(self, sentence: str) -> None:
+        """Something came from the device; `sentence` says that it is back, if it was away."""
+        self._backoff.reset()
+        self._trouble.over(sentence)

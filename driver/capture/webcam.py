@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 
 from driver.capture.cameras import Camera, DeviceCamera, StreamCamera, is_url, without_password
 from driver.capture.devices import find_camera
-from driver.capture.retry import Backoff, Notify, Trouble, say_nothing
-from driver.errors import DeviceError
+from driver.capture.retry import Notify, Reconnection, say_nothing
+from driver.capture.source_thread import SourceThread
 from driver.mailbox import Mailbox
 from driver.metrics import RateMeter
-from driver.stage import Fail, Worker
+from driver.stage import Fail
 from driver.types import VideoFrame
 
-_JOIN_S = 3.5  # longer than a stream may take to open
+_LONGEST_STOP_S = 3.5  # longer than a stream may take to open
 # After so long a camera's automatic exposure has settled; slower than this share of what was asked is worth a word.
 _SETTLED_S = 4.0
 _SLOW_SHARE = 0.75
@@ -43,12 +42,11 @@ class Webcam:
         camera = str(camera)
         self.name = without_password(camera) if is_url(camera) else camera
         self._fps = None if is_url(camera) else fps
-        self._notify, self._retry = notify, retry
+        self._notify = notify
+        self._reconnection = Reconnection(notify, retry)
         self._rate = RateMeter()
         self._open_camera = open_camera or (lambda: open_camera_named(camera, width, height, fps))
-        self._stopping = threading.Event()
-        self._outbox: Mailbox[VideoFrame] | None = None
-        self._worker: Worker | None = None
+        self._thread = SourceThread("webcam", self._run, _LONGEST_STOP_S)
         self._index = 0
 
     @property
@@ -58,44 +56,24 @@ class Webcam:
 
     def start(self, outbox: Mailbox[VideoFrame], fail: Fail) -> None:
         """Begin to look, in a thread of its own."""
-        self._outbox = outbox
-        self._worker = Worker("webcam", lambda: self._run(outbox), fail)
-        self._worker.start()
+        self._thread.start(outbox, fail)
 
     def stop(self) -> None:
         """Let go of the camera, within four seconds even when its driver hangs. May be called again."""
-        self._stopping.set()
-        if self._outbox is not None:
-            self._outbox.close()
-        if self._worker is not None and not self._worker.join(_JOIN_S):
+        if not self._thread.stop():
             self._notify(f"the camera {self.name} does not answer; it is left to the end of the program")
 
     def _run(self, outbox: Mailbox[VideoFrame]) -> None:
-        trouble, backoff = Trouble(self._notify), Backoff()
-        try:
-            while not self._stopping.is_set():
-                try:
-                    self._watch(trouble, backoff, outbox)
-                    return
-                except DeviceError as error:
-                    if not self._retry:
-                        raise
-                    if self._stopping.is_set():
-                        return
-                    trouble.say(f"{error}; it is tried again every few seconds")
-                    self._stopping.wait(backoff.next_s())
-        finally:
-            outbox.close()
+        self._reconnection.run(lambda: self._watch(outbox), self._thread.stopping)
 
-    def _watch(self, trouble: Trouble, backoff: Backoff, outbox: Mailbox[VideoFrame]) -> None:
+    def _watch(self, outbox: Mailbox[VideoFrame]) -> None:
         """One connection to the camera, until `stop`. Raises DeviceError when it cannot be opened, or is lost."""
         camera = self._open_camera()
         try:
             check_rate_at_s = time.monotonic() + _SETTLED_S
-            while not self._stopping.is_set():
+            while not self._thread.stopping.is_set():
                 image, capture_ns = camera.read()
-                backoff.reset()
-                trouble.over(f"the camera {self.name} is back")
+                self._reconnection.works(f"the camera {self.name} is back")
                 self._rate.tick(capture_ns)
                 if not outbox.put(VideoFrame(image, capture_ns, self._index)):
                     return

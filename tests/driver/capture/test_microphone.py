@@ -192,7 +192,7 @@ def test_a_sound_system_that_hangs_does_not_hang_stop(monkeypatch):
     system, said, release = SoundSystem(BUILT_IN), [], threading.Event()
     left: list[bool] = []
     monkeypatch.setattr("driver.capture.microphone.leave_to_the_system", lambda: left.append(True))
-    monkeypatch.setattr("driver.capture.microphone._JOIN_S", 0.2)
+    monkeypatch.setattr("driver.capture.microphone._LONGEST_STOP_S", 0.2)
     monkeypatch.setattr(SoundSystem.Stream, "close", lambda self: release.wait(20))
     with Player(system.microphone(said)):
         assert wait_for(lambda: system.streams)

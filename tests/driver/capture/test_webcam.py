@@ -251,7 +251,7 @@ def test_a_slow_camera_is_said_once(monkeypatch):
 
 
 def test_a_driver_that_hangs_does_not_hang_stop(monkeypatch):
-    monkeypatch.setattr("driver.capture.webcam._JOIN_S", 0.2)
+    monkeypatch.setattr("driver.capture.webcam._LONGEST_STOP_S", 0.2)
     release, said = threading.Event(), []
 
     class Hanging(ScriptedCamera):
