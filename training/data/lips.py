@@ -37,13 +37,13 @@ def lip_gap_mm(motion: ArrayLike) -> Floats:
     It agrees with what a front view shows between the lips while their middles face each other. Pressed and rolled lips
     are below 0. ValueError when the motion has another size.
     """
-    upper, lower = _moves_mm(motion, _UPPER_INNER, _LOWER_INNER)
+    upper, lower = landmark_moves_mm(motion, _UPPER_INNER, _LOWER_INNER)
     return upper[..., 1] - lower[..., 1]
 
 
 def lip_width_mm(motion: ArrayLike) -> Floats:
     """How far apart the corners of the mouth are, more than at rest: float32 [...]; spread > 0, rounded < 0."""
-    left, right = _moves_mm(motion, _LEFT_CORNER, _RIGHT_CORNER)
+    left, right = landmark_moves_mm(motion, _LEFT_CORNER, _RIGHT_CORNER)
     return left[..., 0] - right[..., 0]
 
 
@@ -52,8 +52,30 @@ def lip_protrusion_mm(motion: ArrayLike) -> Floats:
 
     The upper lip alone, because the lower one rides on the jaw and goes back when it opens.
     """
-    inner, outer = _moves_mm(motion, _UPPER_INNER, _UPPER_OUTER)
+    inner, outer = landmark_moves_mm(motion, _UPPER_INNER, _UPPER_OUTER)
     return np.float32(0.5) * (inner[..., 2] + outer[..., 2])
+
+
+def landmark_moves_mm(motion: ArrayLike, *landmarks: int) -> list[Floats]:
+    """How far each of MediaPipe's `landmarks` is from where it is at rest: float32 [..., 3] each, mm.
+
+    ValueError when the motion [..., 53] has another size.
+    """
+    motion = np.asarray(motion, np.float64)
+    if motion.shape[-1:] != (EXPRESSION_SIZE + JAW_SIZE,):
+        raise ValueError(
+            f"motion is {motion.shape}; its last axis must be {EXPRESSION_SIZE} expression and 3 jaw values"
+        )
+    expression, turn = motion[..., :EXPRESSION_SIZE], _turns(motion[..., EXPRESSION_SIZE:])
+    joint, joint_dirs = _jaw_joint()
+    moved_joint = joint + expression @ joint_dirs
+    moves: list[Floats] = []
+    for point in map(_point, landmarks):
+        offset = expression @ point.dirs + turn.reshape(*turn.shape[:-2], 9) @ point.correctives
+        from_joint = point.at_rest + offset - moved_joint
+        offset = offset + point.jaw_share * np.einsum("...ij,...j->...i", turn, from_joint)
+        moves.append((_MM * offset).astype(np.float32))
+    return moves
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,25 +115,6 @@ def _jaw_joint() -> tuple[Doubles, Doubles]:
     return regressor @ head.v_template.astype(np.float64), np.asarray(
         np.einsum("v,vce->ec", regressor, dirs), np.float64
     )
-
-
-def _moves_mm(motion: ArrayLike, *landmarks: int) -> list[Floats]:
-    """How far each of the landmarks is from where it is at rest: float32 [..., 3] each, mm."""
-    motion = np.asarray(motion, np.float64)
-    if motion.shape[-1:] != (EXPRESSION_SIZE + JAW_SIZE,):
-        raise ValueError(
-            f"motion is {motion.shape}; its last axis must be {EXPRESSION_SIZE} expression and 3 jaw values"
-        )
-    expression, turn = motion[..., :EXPRESSION_SIZE], _turns(motion[..., EXPRESSION_SIZE:])
-    joint, joint_dirs = _jaw_joint()
-    moved_joint = joint + expression @ joint_dirs
-    moves: list[Floats] = []
-    for point in map(_point, landmarks):
-        offset = expression @ point.dirs + turn.reshape(*turn.shape[:-2], 9) @ point.correctives
-        from_joint = point.at_rest + offset - moved_joint
-        offset = offset + point.jaw_share * np.einsum("...ij,...j->...i", turn, from_joint)
-        moves.append((_MM * offset).astype(np.float32))
-    return moves
 
 
 def _turns(axis_angle: Doubles) -> Doubles:
