@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -18,7 +19,9 @@ from driver.capture.microphone import Microphone
 from driver.capture.pcm import PcmSource
 from driver.capture.webcam import Webcam
 from driver.config import Settings
+from driver.control import ControlInput
 from driver.encode import AudioEncoder
+from driver.errors import UsageError
 from driver.face_model import find_face_model
 from driver.framing import FrameBuilder
 from driver.fuse import Fuser
@@ -58,12 +61,16 @@ Stages = list[tuple[str, Stage[Any, Any]]]
 
 @dataclass(frozen=True)
 class Run:
-    """A pipeline, what a status line wants to know about it, and the voice, whose knobs may be turned meanwhile."""
+    """A pipeline, what a status line wants to know about it, and the voice, whose knobs may be turned meanwhile.
+
+    control   to be entered for as long as the run lasts: what listens to others that turn the knobs
+    """
 
     settings: Settings
     pipeline: Pipeline
     publisher: Publisher
     voice: AudioEncoder | None
+    control: AbstractContextManager[object]
 
 
 def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run:
@@ -98,11 +105,12 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
             builder=builder,
             publisher=publisher,
         )
+        control = _control(settings, voice, notify)
     except BaseException:
         for sink in sinks:
             sink.close()
         raise
-    return Run(settings, pipeline, publisher, voice)
+    return Run(settings, pipeline, publisher, voice, control)
 
 
 def _rehearse(settings: Settings, *, has_picture: bool, has_sound: bool) -> None:
@@ -122,6 +130,7 @@ def _rehearse(settings: Settings, *, has_picture: bool, has_sound: bool) -> None
         loop=False,
         record=None,
         out=(),
+        control=None,
         duration_s=_REHEARSAL_S,
     )
     if has_picture or has_sound:
@@ -200,6 +209,14 @@ def _video_stages(settings: Settings, notify: Notify) -> Stages:
 
 def _voice(settings: Settings) -> AudioEncoder:
     return AudioEncoder(OnnxModel(find_audio_model(settings.voice.model), settings.device), settings.voice)
+
+
+def _control(settings: Settings, voice: AudioEncoder | None, notify: Notify) -> AbstractContextManager[object]:
+    if settings.control is None:
+        return nullcontext()
+    if voice is None:
+        raise UsageError("--control turns the knobs of a voice, but there is no sound; give --mic or --audio as well")
+    return ControlInput(settings.control, voice, notify)
 
 
 def demo_sample() -> Path:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn, get_args
@@ -82,6 +82,14 @@ def run_parser() -> argparse.ArgumentParser:
     add("--record", metavar="FILE", help="append every frame to FILE")
     add("--force", action="store_true", help="overwrite the recording if it exists")
     add("--rate", type=float, dest="rate_hz", metavar="HZ", help="frames a second (default: 60)")
+    # How the voice drives the face
+    add("--lookahead", type=int, dest="lookahead_ms", metavar="MS", help="0, 40, 80 ... 240: later and better (80)")
+    add("--articulation", type=float, metavar="X", help="strength of speech, 0..2 (default: 1)")
+    add("--laughter", type=float, metavar="X", help="strength of what laughter adds, 0..2 (default: 1)")
+    add("--smoothing", type=float, dest="smoothing_ms", metavar="MS", help="smooth the voice's motion (default: 0)")
+    add("--style", metavar="NAME", help="a style that the model has learnt, or its numbers")
+    add("--voice-model", dest="model", metavar="FILE", help="an .onnx file, or envelope: the one that learnt nothing")
+    add("--control", metavar="URL", help="turn these while it runs: osc://127.0.0.1:9011 (default: nobody can)")
     # How
     add("--config", metavar="FILE.toml", help="settings; options on the command line win")
     add("--device", choices=get_args(Device), help="where networks run (default: auto)")
@@ -102,6 +110,8 @@ def settings_from(options: argparse.Namespace) -> Settings:
     }
     if "out" in given:
         given["out"] = tuple(given["out"])
+    voice = {one.name: vars(options)[one.name] for one in fields(settings.voice)}
+    given["voice"] = replace(settings.voice, **{name: value for name, value in voice.items() if value is not None})
     settings = replace(settings, **given)
     pictures = [name for name in ("webcam", "video", "demo") if getattr(settings, name) not in (None, False)]
     sounds = [name for name in ("mic", "audio", "demo") if getattr(settings, name) not in (None, False)]
@@ -133,7 +143,7 @@ def _run(arguments: list[str]) -> int:
             run.pipeline.stop()
 
         signal.signal(signal.SIGTERM, end)
-        with contextlib.suppress(KeyboardInterrupt):
+        with contextlib.suppress(KeyboardInterrupt), run.control:
             run.pipeline.run()
     print(status.summary())
     return 0

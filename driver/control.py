@@ -1,0 +1,162 @@
+"""Turning a voice's knobs from another program while it runs: OSC messages over UDP.
+
+    /avatar/voice/lookahead     i   ms, a multiple of 20 within 0..240
+    /avatar/voice/articulation  f   0..2
+    /avatar/voice/laughter      f   0..2
+    /avatar/voice/smoothing     f   ms, 0..1000
+    /avatar/voice/style         s   a name, or as many f as a style has numbers
+
+All messages of a datagram are heeded together or not at all. What cannot be heeded is said once and changes nothing.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+from driver.errors import AvatarDriverError, DeviceError, UsageError
+from driver.knobs import Knobs
+from driver.stage import Worker
+from protocol.frame import ProtocolError
+from protocol.osc import Argument, Message, decode_packet
+
+DEFAULT_PORT = 9011
+_PREFIX = "/avatar/voice/"
+_FIELDS = {
+    "lookahead": "lookahead_ms",
+    "articulation": "articulation",
+    "laughter": "laughter",
+    "smoothing": "smoothing_ms",
+    "style": "style",
+}
+_POLL_S = 0.1
+_LONGEST_DATAGRAM = 65_535
+_MOST_SAID = 50
+
+
+class Turnable(Protocol):
+    """What is controlled; see `driver.encode.AudioEncoder`."""
+
+    @property
+    def knobs(self) -> Knobs:
+        """As they stand."""
+        ...
+
+    def set_knobs(self, knobs: Knobs) -> None:
+        """Turn them, from any thread."""
+        ...
+
+
+class ControlInput:
+    """A context manager: the port is open from the start, and listened on by a thread of its own until the end.
+
+    url   "osc://127.0.0.1:9011"; port 0 is any free one
+    Raises UsageError for a URL of another form and DeviceError when the port is not to be had.
+    """
+
+    def __init__(self, url: str, voice: Turnable, notify: Callable[[str], None]) -> None:
+        host, port = _address(url)
+        self._voice, self._notify = voice, notify
+        self._said: set[str] = set()
+        self._ended = threading.Event()
+        self._socket = _bound(url, host, port)
+        self.port = int(self._socket.getsockname()[1])
+        self._worker = Worker("control", self._listen, lambda name, error: notify(f"{url} is deaf: {error}"))
+        if not _is_loopback(host):
+            notify(f"{url} obeys everybody on the network; give 127.0.0.1 unless you trust all of them")
+        self._worker.start()
+
+    def __enter__(self) -> ControlInput:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._worker.join(10 * _POLL_S)
+        self._socket.close()
+
+    def _listen(self) -> None:
+        while not self._ended.is_set():
+            try:
+                datagram = self._socket.recv(_LONGEST_DATAGRAM)
+            except TimeoutError:
+                continue
+            try:
+                self._heed(decode_packet(datagram))
+            except (AvatarDriverError, ProtocolError) as error:
+                self._say(f"a control message changes nothing: {error}")
+
+    def _heed(self, messages: Sequence[Message]) -> None:
+        changes: dict[str, Any] = dict(_change(message) for message in messages)
+        self._voice.set_knobs(replace(self._voice.knobs, **changes))
+
+    def _say(self, sentence: str) -> None:
+        # A slider out of range sends a hundred of them.
+        if sentence not in self._said and len(self._said) < _MOST_SAID:
+            self._said.add(sentence)
+            self._notify(sentence)
+
+
+def _change(message: Message) -> tuple[str, int | float | str | tuple[float, ...]]:
+    """The field of `Knobs` and its new value."""
+    name = message.address.removeprefix(_PREFIX)
+    if not message.address.startswith(_PREFIX) or name not in _FIELDS:
+        known = ", ".join(_PREFIX + one for one in _FIELDS)
+        raise UsageError(f"the address {message.address} is none of {known}")
+    arguments = message.arguments
+    if name == "style":
+        if len(arguments) == 1 and isinstance(arguments[0], str):
+            return "style", arguments[0]
+        return "style", tuple(_number(message, argument) for argument in arguments)
+    if len(arguments) != 1:
+        raise UsageError(f"{message.address} has {len(arguments)} arguments; it takes one number")
+    value = _number(message, arguments[0])
+    if name == "lookahead":
+        return "lookahead_ms", int(value) if value.is_integer() else -1
+    return _FIELDS[name], value
+
+
+def _number(message: Message, argument: Argument) -> float:
+    if isinstance(argument, bool) or not isinstance(argument, int | float):
+        raise UsageError(f"{message.address} has the argument {argument!r}; it must be a number, i or f")
+    return float(argument)
+
+
+def _address(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    try:
+        port = DEFAULT_PORT if parts.port is None else parts.port
+    except ValueError:  # not a number, or too large
+        port = -1
+    if parts.scheme != "osc" or not parts.hostname or port < 0 or parts.path not in ("", "/") or parts.query:
+        raise UsageError(f"--control is {url}; it must be osc://HOST:PORT, osc://127.0.0.1:{DEFAULT_PORT} for example")
+    return parts.hostname, port
+
+
+def _bound(url: str, host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+    except OSError as error:
+        raise DeviceError(f"cannot listen on {url}: no machine is called {host!r}; give 127.0.0.1") from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        raise DeviceError(f"cannot listen on {url}: {error.strerror or error}; choose another port") from error
+    listener.settimeout(_POLL_S)
+    return listener
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
