@@ -1,0 +1,180 @@
+"""A store of real talking faces:  python -m training.evaluate.talking_faces --out DIR [--data SHARED_DATA]
+
+Every clip of the manifest's videos in which somebody is heard and seen talking becomes a clip of DIR/faces: its sound
+and what its face does, from tracker and solver, less what the person's face is at rest. DIR/faces_lips/NAME.npz keeps
+what the landmarks alone show of the lips (`gap`, `width`, `weight` [hops]; see `real_faces`). DIR/faces_sync.tsv has a
+line for every clip with sound, also those left out: silent tracks, dubbed voices, songs.
+
+Many clips of the web were muxed with an offset. One that is plain to see (the lips follow the voice and the loudness at
+the same lag) and larger than 60 ms is taken out, and is in the table.
+
+Splits go by person: who has enough clips to be learnt from keeps the manifest's splits; everybody else is for testing.
+
+It lives beside the evaluation, not with the other stores, because it needs the driver's tracker and solver.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from driver.capture.media import probe
+from driver.face_model import find_face_model
+from training.data.clips import HOP_S, HOP_SAMPLES, Clip, ClipInfo, ClipWriter, hop_times_s
+from training.evaluate.real_faces import Floats, hear, level_db, on_hops, resting, see, sync_of
+
+STORE, LIPS, SYNC = "faces", "faces_lips", "faces_sync.tsv"
+
+_LEARNABLE_CLIPS = 20  # of one person; fewer teach nothing, and are worth more as a test
+_KEPT_OFFSET_S = 0.06  # what the search for a clip's sync cannot tell from none
+_ALIGN_UNITS_HZ = 25_000.0  # of GRID's word times
+# The same speech in another crop: the shorter one of each pair.
+_SEEN_TWICE = frozenset({"tanshuai0219+EDTalk.uncrop_Obama"})
+
+
+@dataclass(frozen=True)
+class Line:
+    """What the table says of a clip: how its lips follow its sound (see `real_faces.Sync`).
+
+    is_kept   the clip is in the store      offset_s  how much earlier its pictures were put to match its sound
+    seen      share of the clip in which the mouth is believed
+    """
+
+    name: str
+    split: str
+    use: str
+    person: str
+    seconds: float
+    seen: float
+    lag_s: float
+    r: float
+    level_lag_s: float
+    offset_s: float
+    is_kept: bool
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One line of the manifest: a video, its licence class, its split, and who is seen."""
+
+    path: Path
+    name: str
+    use: str
+    split: str
+    person: str
+
+
+def recordings(data: Path) -> list[Recording]:
+    """The videos of DATA/MANIFEST.tsv, with splits by person."""
+    with (data / "MANIFEST.tsv").open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file, delimiter="\t") if row["kind"] == "video"]
+    clips_of = Counter(row["person"] for row in rows if row["use"] == "free")
+    return [
+        Recording(
+            path=data / row["path"],
+            name=f"{Path(row['path']).parts[1]}.{Path(row['path']).stem}",
+            use=row["use"],
+            split=row["split"] if clips_of[row["person"]] >= _LEARNABLE_CLIPS else "test",
+            person=row["person"],
+        )
+        for row in rows
+    ]
+
+
+def clip_of(recording: Recording, face_model: Path) -> tuple[Line, Clip, dict[str, Floats]] | None:
+    """The recording's line, itself as a clip, and its lips by landmarks; None when it has no sound or no face."""
+    if not probe(recording.path).has_audio:
+        return None
+    seen, audio = see(recording.path, face_model), hear(recording.path)
+    hops = min(len(audio) // HOP_SAMPLES, int(seen.times_s[-1] / HOP_S) + 1)
+    audio = audio[: hops * HOP_SAMPLES]
+    if not np.any(audio) or not np.any(seen.weight):
+        return None
+    rows = on_hops(seen, hops)
+    sync = sync_of(audio, rows)
+    is_corpus = recording.path.with_suffix(".align").is_file()  # recorded in sync, whatever three seconds look like
+    is_off = sync.is_clear and not is_corpus and abs(sync.lag_s) > _KEPT_OFFSET_S
+    offset_s = sync.lag_s if is_off else 0.0
+    if offset_s:
+        rows = on_hops(replace(seen, times_s=seen.times_s - offset_s), hops)
+    line = Line(
+        **{name: getattr(recording, name) for name in ("name", "split", "use", "person")},
+        seconds=hops * HOP_S,
+        seen=float(np.mean(rows.weight > 0.5)),
+        **asdict(sync),
+        offset_s=offset_s,
+        is_kept=(sync.is_clear or is_corpus) and recording.name not in _SEEN_TWICE,
+    )
+    info = ClipInfo(recording.name, recording.person, "video", "talking", recording.use, recording.split)
+    motion = rows.motion - resting(rows, level_db(audio))
+    clip = Clip(info, audio, motion, rows.weight, speech=_spoken(recording.path, hops))
+    return line, clip, {"gap": rows.gap, "width": rows.width, "weight": rows.weight}
+
+
+def _spoken(clip: Path, hops: int) -> Floats:
+    """1 within the words of the .align file beside the clip, 0 in its silences; nothing where there is none."""
+    words = clip.with_suffix(".align")
+    if not words.is_file():
+        return np.zeros(0, np.float32)
+    spoken, times_s = np.zeros(hops, np.float32), hop_times_s(hops)
+    for line in words.read_text(encoding="utf-8").splitlines():
+        start, end, word = line.split()
+        if word not in ("sil", "sp"):
+            begin, stop = np.searchsorted(times_s, [int(start) / _ALIGN_UNITS_HZ, int(end) / _ALIGN_UNITS_HZ])
+            spoken[begin:stop] = 1.0
+    return spoken
+
+
+def build(out: Path, data: Path, face_model: Path) -> Iterator[Line]:
+    """Fill the store at `out`, continuing one that was cut off; yields the line of every clip with sound and face."""
+    (out / LIPS).mkdir(parents=True, exist_ok=True)
+    table = out / SYNC
+    if not table.exists():
+        table.write_text("\t".join(field.name for field in fields(Line)) + "\n")
+    with ClipWriter(out / STORE) as writer, table.open("a+") as sheet:
+        sheet.seek(0)
+        done = {line.split("\t")[0] for line in sheet}
+        for recording in recordings(data):
+            made = None if recording.name in done else clip_of(recording, face_model)
+            if made is None:
+                continue
+            line, clip, lips = made
+            if line.is_kept:
+                np.savez_compressed(out / LIPS / f"{recording.name}.npz", **lips)  # type: ignore[arg-type]
+                writer.add(clip)
+            cells = [f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in asdict(line).values()]
+            sheet.write("\t".join(cells) + "\n")
+            sheet.flush()
+            yield line
+
+
+def shared_data() -> Path:
+    """Where the shared data lies when nobody says: AVATAR_DRIVER_DATA, or beside the repository."""
+    return Path(os.environ.get("AVATAR_DRIVER_DATA", Path(__file__).parents[3] / "shared" / "data"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A store of real talking faces: sound and solved motion.")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the stores")
+    parser.add_argument("--data", type=Path, default=None, help="folder with MANIFEST.tsv")
+    parser.add_argument("--face-model", type=Path, default=None, help="face_landmarker.task; found as the driver does")
+    arguments = parser.parse_args()
+    data = shared_data() if arguments.data is None else arguments.data
+    for line in build(arguments.out, data, find_face_model(arguments.face_model)):
+        kept = f"kept, offset {1e3 * line.offset_s:+.0f} ms" if line.is_kept else "left out"
+        print(
+            f"{line.name}: {line.split} {line.seconds:.1f} s, seen {line.seen:.0%}, "
+            f"r {line.r:+.2f} at {1e3 * line.lag_s:+.0f} ms ({1e3 * line.level_lag_s:+.0f} by loudness), {kept}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
