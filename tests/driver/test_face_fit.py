@@ -13,9 +13,10 @@ from driver.face_fit import FaceFitter, FitSettings
 from driver.face_view import Face, FaceView, Person, Pinhole, Sighting
 from driver.shape_space import ShapeSpace
 from models.head.flame import JAW, open_head
-from models.head.landmarks import LandmarkRig, open_head_landmarks, spaced
-from models.head.rotation import axis_angle_from_matrix
+from models.head.landmarks import INNER_LIPS, LandmarkRig, open_head_landmarks, spaced
+from models.head.rotation import axis_angle_from_matrix, matrix_from_axis_angle
 
+ASIDE, NOD = matrix_from_axis_angle([0.0, 0.7, 0.0]), matrix_from_axis_angle([0.25, 0.0, 0.0])
 CAMERA = Pinhole(FOCAL_PX, (SIZE[0] / 2, SIZE[1] / 2))
 
 
@@ -94,6 +95,32 @@ def test_what_is_seen_clearly_follows_at_once(fitter, rig, person) -> None:
     assert np.median(left.error_m) < 0.001
 
 
+def test_a_turn_is_followed_from_where_the_head_is(fitter, rig, person) -> None:
+    aside, nodding = (Pose(rotation=tuple(axis_angle_from_matrix(turn))) for turn in (ASIDE, NOD @ ASIDE))
+    start, _ = fitter.fit(sighting(rig, aside), person, first_guess(fitter, rig, person, aside), None)
+    after, _ = fitter.fit(sighting(rig, nodding), person, start, 1 / 30)
+    assert turn_error_deg(axis_angle_from_matrix(after.rotation), nodding.rotation) < 0.5
+
+
+def test_noise_wakes_few_shapes(fitter, rig, person) -> None:
+    seen = sighting(rig, Pose())
+    noise = np.random.default_rng(1).normal(0.0, 0.002, seen.observed.shape).astype(np.float32)
+    guess = first_guess(fitter, rig, person, Pose())
+    face, _ = fitter.fit(replace(seen, observed=seen.observed + noise), person, guess, None)
+    assert np.count_nonzero(face.weights > 0.02) < 6
+
+
+def test_no_jaw_closes_beyond_closed(fitter, rig, person) -> None:
+    seen = sighting(rig, Pose())
+    observed = seen.observed.copy()
+    observed[1] += 0.02 * rig.jaw_share  # the chin 1 cm higher than it can be
+    observed[0] += 0.04 * rig.jaw_share  # and 2 cm aside
+    face, _ = fitter.fit(replace(seen, observed=observed), person, first_guess(fitter, rig, person, Pose()), None)
+    settings = FitSettings()
+    assert face.jaw[0] == 0.0
+    assert np.abs(face.jaw[1:]).max() == settings.jaw_side_range_rad
+
+
 def test_weights_stay_between_nothing_and_full(fitter, rig, person) -> None:
     random = np.random.default_rng(0)
     seen = sighting(rig, Pose({"mouthSmileLeft": 1.0, "browInnerUp": 1.0}))
@@ -112,12 +139,23 @@ def test_the_derivative_by_the_face_is_that_of_the_residual(fitter, rig, person)
     left = view.residual(seen, person, face)
     by_face = view.by_face(left)
     # Outliers weigh less the farther they are; their weights are constants of a step, so compare where none is one.
-    is_near = np.concatenate([left.error_m < 0.006, np.zeros(9, bool)] * 2)
+    is_near = left.error_m < 0.006
+    upper, lower = (rig.rows_of(lip) for lip in INNER_LIPS)
+    is_gap_near = is_near[upper] & is_near[lower]
+    assert is_gap_near.any()
+    is_near = np.concatenate([is_near, is_gap_near] * 2)
     assert is_near.sum() > 200
-    for row in (7, 6, 12, 30, 45):
+    for row in (0, 1, 2, 3, 4, 7, 6, 12, 30, 45):
         step = np.zeros(view.size)
         step[row] = 1e-3
-        moved = replace(face, jaw=face.jaw + step[6:9], slips=face.slips + step[9:25], weights=face.weights + step[25:])
+        moved = replace(
+            face,
+            rotation=matrix_from_axis_angle(step[:3]) @ face.rotation,
+            translation=face.translation + step[3:6],
+            jaw=face.jaw + step[6:9],
+            slips=face.slips + step[9:25],
+            weights=face.weights + step[25:],
+        )
         numeric = (left.values - view.residual(seen, person, moved).values) / 1e-3
         scale = np.abs(by_face[row]).max()
         np.testing.assert_allclose(by_face[row][is_near], numeric[is_near], atol=0.03 * scale)

@@ -223,6 +223,20 @@ def test_a_face_that_returns_is_known_again_and_elsewhere_at_once() -> None:
     assert np.abs(later.shape - motion.shape).max() > 0.05, "half a minute later it may be somebody else"  # type: ignore[operator]
 
 
+def test_a_cut_to_another_place_owes_nothing_to_the_picture_before() -> None:
+    person = Person(np.random.default_rng(4).normal(0.0, 0.7, 30))
+    here = Pose(
+        {"jawOpen": 0.8, "mouthSmileLeft": 0.8, "mouthSmileRight": 0.8},
+        rotation=(0.2, 0.6, 0.1),
+        translation=(-0.15, 0.03, -0.5),
+    )
+    there = Pose(rotation=(-0.2, -0.6, -0.1), translation=(0.15, -0.03, -0.65))
+    at_rest = Pose(translation=here.translation)
+    motion = solved(tracks(person, [at_rest] * 30 + [here] * 15 + [there]))[-1]
+    assert turn_error_deg(motion.head_rotation, there.rotation) < 3.0
+    assert max(arkit_of(motion).values()) < 0.15
+
+
 def test_confidence_falls_with_what_cannot_be_seen() -> None:
     person = Person()
 
