@@ -64,10 +64,13 @@ def random_speech(seed: int, count: int, shortest_s: float, longest_s: float) ->
 def test_lips_seal_in_every_bilabial(seed: int, style: Style, longest_s: float) -> None:
     phones = random_speech(seed, 120, 0.0255, longest_s)
     hops = hops_of(phones)
-    gap_mm = lip_gap_mm(motion_of_faces(face_of_phones(phones, hops, style=style, seed=seed)))
-    open_mm = {p: gap_mm[within(p, hops)].min() for p in phones if p.symbol in BILABIALS}
-    assert open_mm
-    assert max(open_mm.values()) < 1.0
+    face = face_of_phones(phones, hops, style=style, seed=seed)
+    gap_mm = lip_gap_mm(motion_of_faces(face))
+    bilabials = [within(phone, hops) for phone in phones if phone.symbol in BILABIALS]
+    assert bilabials
+    assert max(gap_mm[rows].min() for rows in bilabials) < 0.0, "lips that touch are pressed, not just near"
+    jaw_left = face[:, JAW_OPEN] - face[:, MOUTH_CLOSE]
+    assert max(jaw_left[rows].min() for rows in bilabials) < 1e-6, "fully, at one instant at least"
 
 
 def rng_of(seed: int) -> np.random.Generator:
@@ -114,6 +117,14 @@ def test_rounding_starts_long_before_a_rounded_vowel_and_passes_through_consonan
     opened, closed = (face_of_phones(said(word, 0.08), len(rounded), style=PLAIN) for word in ("iksta", "iksti"))
     jaw = column(opened, "jawOpen") - column(closed, "jawOpen")
     assert jaw[row_before] < 0.1 * jaw.max()
+
+
+def test_lips_stay_round_while_they_seal() -> None:
+    phones = said("ɔpɔ")
+    motion = motion_of_faces(face_of_phones(phones, hops_of(phones), style=PLAIN))
+    sealed = within(phones[1], len(motion))[1]
+    assert lip_gap_mm(motion[sealed]) < 0.0
+    assert lip_protrusion_mm(motion[sealed]) > 0.7 * lip_protrusion_mm(motion).max() > 2.0
 
 
 def test_vowels_look_like_themselves_on_the_head() -> None:
