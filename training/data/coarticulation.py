@@ -39,6 +39,7 @@ _REACH_S = 0.5  # nobody feels a phone from farther away
 _FLAT_SHARE = 0.5
 _STRESS_JAW = (0.84, 1.0, 1.14)  # vowels' jaw by stress
 _JAW_PER_DB, _LOUDNESS_RANGE_DB = 0.03, 9.0
+_QUIETEST_DB = -120.0  # digital silence may come as minus infinity
 # A tight rounding stands in for an open one while the lips touch.
 _PUCKER_FOR_FUNNEL = 0.7
 # No contact is approached or left for longer than this share of the neighbouring phone.
@@ -141,7 +142,7 @@ def _targets(
         of_articulator[name] = of_articulator[name] * getattr(style, name)
     prosody = np.array(_STRESS_JAW)[speech.stress]
     if loudness_db is not None and speech.is_vowel.any():
-        loudness = _mean_within(speech, np.asarray(loudness_db, np.float64))
+        loudness = _mean_within(speech, np.maximum(loudness_db, _QUIETEST_DB))
         above = np.clip(loudness - np.median(loudness[speech.is_vowel]), -_LOUDNESS_RANGE_DB, _LOUDNESS_RANGE_DB)
         prosody = prosody * (1.0 + _JAW_PER_DB * above)
     of_articulator["jaw"] = of_articulator["jaw"] * np.where(speech.is_vowel, 1.0 + style.stress * (prosody - 1.0), 1.0)

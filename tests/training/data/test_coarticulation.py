@@ -220,6 +220,8 @@ def test_stress_and_loudness_open_the_jaw() -> None:
     assert jaw(2, None) > 1.05 * jaw(1, None) > 1.1 * jaw(0, None)
     assert jaw(1, -14.0) > 1.05 * jaw(1, -20.0) > 1.1 * jaw(1, -26.0)
     assert jaw(2, None, Style(variation=0.0, stress=0.0)) == pytest.approx(jaw(1, None))
+    digital_silence = face_of_phones(said("tat"), 60, np.full(60, -np.inf), PLAIN)
+    np.testing.assert_array_equal(digital_silence, face_of_phones(said("tat"), 60, None, PLAIN))
 
 
 def test_styles_differ_as_their_names_say() -> None:
