@@ -35,8 +35,14 @@ STORE, LIPS, SYNC = "faces", "faces_lips", "faces_sync.tsv"
 _LEARNABLE_CLIPS = 20  # of one person; fewer teach nothing, and are worth more as a test
 _KEPT_OFFSET_S = 0.06  # what the search for a clip's sync cannot tell from none
 _ALIGN_UNITS_HZ = 25_000.0  # of GRID's word times
-# The same speech in another crop: the shorter one of each pair.
-_SEEN_TWICE = frozenset({"tanshuai0219+EDTalk.uncrop_Obama"})
+_SHORTEST_S = 2.5  # a clip in which sync can be told from chance
+
+# Looked at and left out, whatever their sync says.
+_NOT_SPEECH = {
+    "KwaiVGI+LivePortrait.d9": "smacks and a few sounds of the lips",
+    "KwaiVGI+LivePortrait.d10": "faces made to a piece of music",
+    "tanshuai0219+EDTalk.uncrop_Obama": "the speech of LIA's obama.mp4 once more, in another crop",
+}
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ def clip_of(recording: Recording, face_model: Path) -> tuple[Line, Clip, dict[st
         seen=float(np.mean(rows.weight > 0.5)),
         **asdict(sync),
         offset_s=offset_s,
-        is_kept=(sync.is_clear or is_corpus) and recording.name not in _SEEN_TWICE,
+        is_kept=(sync.is_clear or is_corpus) and hops * HOP_S >= _SHORTEST_S and recording.name not in _NOT_SPEECH,
     )
     info = ClipInfo(recording.name, recording.person, "video", "talking", recording.use, recording.split)
     motion = rows.motion - resting(rows, level_db(audio))
