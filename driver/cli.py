@@ -218,7 +218,15 @@ def _bench(arguments: list[str]) -> int:
     parser = _Parser(prog="avatar-driver bench", description="Replay a file through the live path and time each stage.")
     parser.add_argument("--video", metavar="FILE", help="default: the embedded sample")
     parser.add_argument("--duration", type=float, default=10.0, metavar="S")
+    parser.add_argument("--voices", metavar="N", help="time N voices on one core instead; max = as many as it drives")
+    parser.add_argument("--voice-model", default="", metavar="FILE", help="an .onnx file, or envelope")
+    parser.add_argument("--hops", type=int, default=500, metavar="N", help="20 ms hops of each trial of voices")
     options = parser.parse_args(arguments)
+    if options.voices is not None:
+        from driver.bench_voices import bench_voices
+
+        bench_voices(options.voices, options.voice_model, options.hops)
+        return 0
     from driver.bench import bench
 
     bench(options.video, options.duration)
