@@ -36,11 +36,15 @@ class ExportError(RuntimeError):
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What the file says about itself. `head` is the id of the head model that its expression and jaw belong to."""
+    """What the file says about itself. `head` is the id of the head model that its expression and jaw belong to.
+
+    styles   JSON: name -> style vector, for models that have styles
+    """
 
     name: str
     version: str
     head: str
+    styles: str = "{}"
 
 
 def export(module: StreamingModule, path: Path, card: ModelCard, example: Tensor, tolerance: float = 1e-4) -> float:

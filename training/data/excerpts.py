@@ -1,0 +1,175 @@
+"""Excerpts of stores as batches for the voice: cut at random, augmented, sometimes muted, the same for the same step.
+
+Everything random of a batch comes from (seed, step, rank), so a resumed run sees exactly what it would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from models.audio.encoder import LONGEST_LOOKAHEAD_HOPS
+from training.data.clips import HOP_SAMPLES, MOTION_SIZE, UNKNOWN_PHONE, Clip, ClipInfo, ClipStore
+from training.data.phones import INDEX_OF_PHONE, SILENCE
+
+Floats = NDArray[np.float32]
+Batch = dict[str, Tensor]
+
+# The look-aheads that a user may choose are drawn most often; those between them sometimes.
+USUAL_LOOKAHEADS_HOPS = (0, 2, 4, 4, 8, 12)
+_ODD_LOOKAHEAD = 0.15
+# The first motion after silence is rarely the first of an excerpt: its start is learnt from, but not judged.
+_PAST_HOPS = 1
+
+
+class Augment(Protocol):
+    """Changes how a voice sounds and nothing that it says."""
+
+    def __call__(self, audio: Floats, rng: np.random.Generator) -> Floats: ...
+
+
+class Silence(Protocol):
+    """`count` samples of a microphone that nobody speaks into."""
+
+    def __call__(self, rng: np.random.Generator, count: int) -> Floats: ...
+
+
+@dataclass(frozen=True)
+class Excerpts:
+    """How batches are cut.
+
+    hops          length of an excerpt
+    stores        folder of each store below the data folder -> how much of a batch comes from it
+    muted         share of excerpts whose sound is replaced by a silent microphone and whose face rests
+    augmented     share of excerpts that are augmented
+    uses          which clips may be learnt from (see ClipInfo.use)
+    styled        share of excerpts of a known style that are told so; the rest teach the style that is nobody's
+    """
+
+    hops: int
+    stores: dict[str, float]
+    muted: float = 0.06
+    augmented: float = 0.8
+    uses: tuple[str, ...] = ("free", "weights")
+    styled: float = 0.6
+
+
+class ExcerptBatches(Dataset[Batch]):
+    """Item `step` is the batch of that step. Tensors, B rows of T hops:
+
+    audio [B, T * 320], motion [B, T, 53], motion_weight, speech, laughter, valence, arousal [B, T] (NaN unknown),
+    phones [B, T] int64 (UNKNOWN_PHONE), past [B, 53] the motion before the first, style [B] int64 (0 nobody's),
+    lookahead [B] int64 hops. Row t describes the end of hop t: the look-ahead's shift is the task's business.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        excerpts: Excerpts,
+        batch: int,
+        seed: int,
+        rank: int = 0,
+        augment: Augment | None = None,
+        silence: Silence | None = None,
+        split: str = "train",
+    ) -> None:
+        self.excerpts, self.batch, self.seed, self.rank = excerpts, batch, seed, rank
+        self.augment, self.silence = augment, silence
+        self._stores: list[ClipStore] = []
+        self._clips: list[NDArray[np.int64]] = []
+        self._chances: list[NDArray[np.float64]] = []
+        shares: list[float] = []
+        for name, share in excerpts.stores.items():
+            store = ClipStore(folder / name)
+            chosen = [n for n, info in enumerate(store.infos) if info.split == split and info.use in excerpts.uses]
+            if not chosen:
+                raise ValueError(f"the store {folder / name} has no clip of split {split!r} and use {excerpts.uses}")
+            clips = np.array(chosen)
+            # A clip is as likely as it is long, but a short one still counts for a whole excerpt.
+            weight = np.maximum(store.hops[clips], excerpts.hops / 2).astype(np.float64)
+            self._stores.append(store)
+            self._clips.append(clips)
+            self._chances.append(weight / weight.sum())
+            shares.append(share)
+        self._shares = np.array(shares) / sum(shares)
+        self.styles = _styles([info for store in self._stores for info in store.infos])
+
+    def __len__(self) -> int:
+        return 1 << 30
+
+    def __getitem__(self, index: int) -> Batch:
+        rng = np.random.default_rng([self.seed, index, self.rank])
+        rows = [self._row(rng) for _ in range(self.batch)]
+        batch = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
+        lookahead = rng.choice(USUAL_LOOKAHEADS_HOPS, self.batch)
+        odd = rng.integers(0, LONGEST_LOOKAHEAD_HOPS + 1, self.batch)
+        batch["lookahead"] = torch.from_numpy(np.where(rng.random(self.batch) < _ODD_LOOKAHEAD, odd, lookahead))
+        return batch
+
+    def _row(self, rng: np.random.Generator) -> dict[str, NDArray[np.generic]]:
+        number = rng.choice(len(self._stores), p=self._shares)
+        clip = self._stores[number][int(rng.choice(self._clips[number], p=self._chances[number]))]
+        row = excerpt(clip, self.excerpts.hops, rng)
+        if self.silence is not None and rng.random() < self.excerpts.muted:
+            row = _muted(row, self.silence(rng, self.excerpts.hops * HOP_SAMPLES))
+        elif self.augment is not None and rng.random() < self.excerpts.augmented:
+            row["audio"] = self.augment(np.asarray(row["audio"], np.float32), rng)
+        style = self.styles.index(clip.info.style) if clip.info.style in self.styles else 0
+        row["style"] = np.array(style if rng.random() < self.excerpts.styled else 0, np.int64)
+        return row
+
+
+def excerpt(clip: Clip, hops: int, rng: np.random.Generator) -> dict[str, NDArray[np.generic]]:
+    """`hops` hops of `clip` from a random place; a shorter clip lies somewhere in silence, where nothing is known."""
+    spare = clip.hops - hops
+    begin = int(rng.integers(min(spare, 0), max(spare, 0) + 1))
+    where = slice(max(begin, 0), min(begin + hops, clip.hops))
+    lead, tail = max(-begin, 0), max(begin + hops - clip.hops, 0)
+
+    def cut(values: NDArray[np.generic], fill: float, width: int = 1) -> NDArray[np.generic]:
+        around = [(lead * width, tail * width), *[(0, 0)] * (values.ndim - 1)]
+        return np.pad(values[where.start * width : where.stop * width], around, constant_values=fill)
+
+    motion = cut(clip.motion, 0.0)
+    before = clip.motion[where.start - _PAST_HOPS] if lead == 0 and where.start >= _PAST_HOPS else motion[0] * 0.0
+    return {
+        "audio": cut(clip.audio, 0.0, HOP_SAMPLES),
+        "motion": motion,
+        "past": before,
+        "motion_weight": cut(clip.motion_weight, 0.0),
+        "speech": cut(clip.speech, np.nan),
+        "laughter": cut(clip.laughter, np.nan),
+        "valence": cut(clip.valence, np.nan),
+        "arousal": cut(clip.arousal, np.nan),
+        "phones": cut(clip.phones, UNKNOWN_PHONE).astype(np.int64),
+    }
+
+
+def _muted(row: dict[str, NDArray[np.generic]], audio: Floats) -> dict[str, NDArray[np.generic]]:
+    """A silent microphone and a face that rests."""
+    hops = len(row["phones"])
+    zeros = np.zeros(hops, np.float32)
+    return {
+        "audio": audio,
+        "motion": np.zeros((hops, MOTION_SIZE), np.float32),
+        "past": np.zeros(MOTION_SIZE, np.float32),
+        "motion_weight": zeros + 1.0,
+        "speech": zeros,
+        "laughter": zeros,
+        "valence": zeros,
+        "arousal": zeros,
+        "phones": np.full(hops, INDEX_OF_PHONE[SILENCE], np.int64),
+    }
+
+
+def _styles(infos: Sequence[ClipInfo]) -> list[str]:
+    """Names of the styles, "" (nobody's) first."""
+    return sorted({info.style for info in infos} | {""})

@@ -1,0 +1,66 @@
+"""The smallest data on which a recipe runs end to end: made up, for tests. Nothing good is learnt from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.audio_baseline import speech_like
+from training.data.clips import MOTION_SIZE, Clip, ClipInfo, ClipWriter, whole_hops
+from training.recipe import read_table, recipe_path
+
+_STEPS = 6
+_CLIP_S = 2.0
+
+
+def smoke_table(recipe: str, settings: list[str], folder: Path) -> dict[str, Any]:
+    """The table of `recipe`, shrunk to a few steps on stores made in `folder`."""
+    steps = [f"optim.steps={_STEPS}", "optim.batch=4", "optim.workers=0", "optim.validate_every=6"]
+    table = read_table(
+        recipe_path(recipe),
+        [
+            *steps,
+            "optim.checkpoint_every=3",
+            "optim.warm_up=2",
+            "data.hops=40",
+            "data.validation_batches=1",
+            f"data.folder={folder}",
+            *settings,
+        ],
+    )
+    for name in {*table["data"]["stores"], *table["data"].get("validation", {}), "synthetic"}:
+        made_up_store(folder / name)
+    if "talk_run" in table:
+        from training.run import train
+
+        train(smoke_table("talk", [], folder), folder / "talk")
+        table["talk_run"] = str(folder / "talk")
+    return table
+
+
+def made_up_store(folder: Path) -> None:
+    """Eight clips of noise in syllables, whose jaw follows the loudness; half of them called laughter."""
+    sounds = speech_like(8, _CLIP_S, seed=1).numpy()
+    with ClipWriter(folder) as writer:
+        for number, sound in enumerate(sounds):
+            info = ClipInfo(
+                f"clip{number}",
+                f"voice{number}",
+                "made up",
+                "speech",
+                "free",
+                "val" if number > 5 else "train",
+                "plain",
+            )
+            audio = whole_hops(sound)
+            loudness = np.sqrt(np.mean(np.square(audio.reshape(-1, 320)), axis=1))
+            motion = np.zeros((len(loudness), MOTION_SIZE), np.float32)
+            motion[:, 0], motion[:, 50] = 5.0 * loudness, loudness
+            is_speech = (loudness > 0.01).astype(np.float32)
+            laughter = is_speech * (number % 2)
+            phones = (is_speech * 5).astype(np.uint8)
+            clip = Clip(info, audio, motion, np.ones(len(loudness), np.float32), phones, is_speech, laughter)
+            writer.add(replace(clip, valence=laughter, arousal=laughter))

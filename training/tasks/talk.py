@@ -1,0 +1,89 @@
+"""Stage one: `python -m training.run talk`. The talk branch learns speech and is frozen for ever after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.audio.encoder import DEFAULT_LOOKAHEAD_HOPS
+from models.head.flame import open_head
+from training.data.clips import UNKNOWN_PHONE, ClipStore
+from training.loop import Place, averaged_weights
+from training.losses.mouth import MouthSurface
+from training.recipe import Recipe, RecipeError, build
+from training.tasks.voice import Objective, TalkStudent, shifted, zero_state
+from training.tasks.voice_data import MouthFigures, VoiceData, on_device_of, spread_of
+from training.tasks.voice_export import export_voice
+
+
+@dataclass(frozen=True, kw_only=True)
+class TalkRecipe(Recipe):
+    """data, objective, dropout: of the talk branch; spread_store: whose motion sets the unit of each coefficient."""
+
+    data: VoiceData
+    objective: Objective = field(default_factory=Objective)
+    spread_store: str = "synthetic"
+    dropout: float = 0.05
+
+
+class TalkTask:
+    """See `training.loop.Task`."""
+
+    def __init__(self, recipe: TalkRecipe, place: Place) -> None:
+        self.recipe = recipe
+        data, optim = recipe.data, recipe.optim
+        self.batches = data.batches(optim.batch, optim.seed, place.rank)
+        spread = spread_of(ClipStore(Path(data.folder) / recipe.spread_store))
+        surface = MouthSurface(open_head())
+        torch.manual_seed(optim.seed)
+        styles = self.batches.styles
+        self.student = TalkStudent(surface, spread, styles, recipe.objective, optim.steps, recipe.dropout)
+        self._validation = data.validation_set(min(16, optim.batch), DEFAULT_LOOKAHEAD_HOPS)
+
+    def validate(self, student: nn.Module) -> dict[str, float]:
+        """Figures on held-out voices, feeding itself, at the default look-ahead."""
+        assert isinstance(student, TalkStudent)
+        mouth = MouthFigures(student.motion_loss.surface.cpu())
+        right, known = 0, 0
+        with torch.no_grad():
+            for batch in on_device_of(student, self._validation):
+                mel, lookahead = student.mel_of(batch), batch["lookahead"]
+                rows = shifted(batch, lookahead)
+                state = zero_state(student.talk.state_schema, mel)
+                sound, _, _ = student.talk.listen(mel, lookahead, state)
+                motion, _, _ = student.talk(
+                    mel, lookahead, student.styles(batch["style"]), torch.zeros_like(rows["motion"]), state
+                )
+                mouth.add((motion * student.spread).cpu(), rows["motion"].cpu(), rows["motion_weight"].cpu())
+                is_known = rows["phones"] != UNKNOWN_PHONE
+                right += int((student.to_phones(sound).argmax(dim=2) == rows["phones"])[is_known].sum())
+                known += int(is_known.sum())
+        figures = mouth.figures()
+        return {**figures, "phones_right": right / max(1, known), "score": figures["points_mm"]}
+
+    def finish(self, folder: Path, path: Path | None) -> Path:
+        """Export the averaged weights without a laugh branch that moves: for listening before stage two."""
+        student = self.student.cpu()
+        student.load_state_dict(averaged_weights(folder))
+        return export_voice(student.talk, None, student, path or folder / "voice.onnx")
+
+
+def prepare(table: dict[str, Any], place: Place) -> TalkTask:
+    """The task of a recipe's table."""
+    return TalkTask(build(TalkRecipe, table), place)
+
+
+def trained_talk(folder: Path, surface: MouthSurface) -> TalkStudent:
+    """The student of a finished run, with its averaged weights."""
+    try:
+        tensors = averaged_weights(folder)
+    except FileNotFoundError as error:
+        raise RecipeError(f"{error}: run stage one first, python -m training.run talk") from error
+    names = (folder / "styles.txt").read_text(encoding="utf-8").split("\n")
+    student = TalkStudent(surface, tensors["spread"], names, Objective(), steps=1)
+    student.load_state_dict(tensors)
+    return student
