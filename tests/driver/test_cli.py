@@ -12,6 +12,7 @@ from driver.assemble import demo_sample
 from driver.cli import main, run_parser, settings_from
 from driver.config import DEFAULT_OUTPUTS
 from driver.errors import UsageError
+from driver.knobs import VoiceSettings
 from driver.recording import read_recording
 from protocol.frame import FaceFrame
 
@@ -45,6 +46,11 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
         (["export", "nowhere.adrec", "--to", "npz"], 1, "nowhere.adrec"),
         (["export", "x", "--to", "xlsx"], 2, "invalid choice: 'xlsx'"),
         (["head", "add", "nowhere.pkl"], 1, "nowhere.pkl"),
+        (["--mic", "--lookahead", "50"], 2, "lookahead_ms is 50; it must be a multiple of 20 within 0..240"),
+        (["--mic", "--articulation", "3"], 2, "articulation is 3; it must be 0..2"),
+        (["--demo", "--voice-model", "envelope", "--style", "calm"], 1, "but envelope.onnx has no such knob"),
+        (["--demo", "--voice-model", "nowhere.onnx"], 1, "nowhere.onnx does not exist; give the path of an .onnx file"),
+        (["--demo", "--control", "osc://127.0.0.1:x"], 2, "it must be osc://HOST:PORT"),
         (["head"], 2, "see `avatar-driver head --help`"),
     ],
 )
@@ -92,6 +98,15 @@ def test_defaults_come_from_one_place_and_options_win_over_the_file(tmp_path: Pa
     assert settings_from(run_parser().parse_args(["--mic"])).mic == ""
     with pytest.raises(UsageError):
         settings_from(run_parser().parse_args(["--rate", "60"]))
+
+
+def test_the_voice_s_options_win_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text('[voice]\nlookahead_ms = 160\nlaughter = 0.5\nstyle = "calm"\n', "utf-8")
+    options = ["--mic", "--config", str(path), "--laughter", "0", "--smoothing", "40", "--voice-model", "a.onnx"]
+    voice = settings_from(run_parser().parse_args(options)).voice
+    assert voice == VoiceSettings(160, 1.0, 0.0, 40.0, "calm", "a.onnx")
+    assert settings_from(run_parser().parse_args(["--mic"])).voice == VoiceSettings(80, 1.0, 1.0, 0.0, "", "")
 
 
 def frames_of(path: Path) -> list[FaceFrame]:

@@ -40,6 +40,9 @@ def test_values_and_nested_tables_replace_the_defaults(tmp_path: Path) -> None:
         ("rate_hz = 0", "rate_hz is 0; it must be 1..1000"),
         ("rate_hz = nan", "rate_hz is nan; it must be 1..1000"),
         ("[camera]\nhorizontal_fov_deg = 5", "camera.horizontal_fov_deg is 5"),
+        ("[voice]\nlookahead_ms = 30", "lookahead_ms is 30; it must be a multiple of 20"),
+        ("[voice]\nlookahead_ms = 80.0", "voice.lookahead_ms is 80.0; it must be int"),
+        ("[voice]\nsmoothing = 3", "unknown key voice.smoothing; did you mean voice.smoothing_ms?"),
         ("= 3", "not valid TOML"),
     ],
 )

@@ -12,6 +12,7 @@ from support.voice import chunks, sample_voice
 
 from driver.encode import AudioEncoder
 from driver.errors import ModelError
+from driver.knobs import Knobs
 from driver.runtime import ModelMetadata, OnnxModel
 from driver.types import HOP_NS, HOP_SAMPLES, AudioChunk, Motion
 from driver.weights import find_weights
@@ -73,6 +74,65 @@ def test_a_stream_that_is_joined_late_is_no_gap() -> None:
     stage = encoder()
     stage.process(AudioChunk(np.zeros(HOP_SAMPLES, np.float32), 32_000, HOP_NS))
     assert stage.gaps == 0
+
+
+CHUNK_MS = (10, 20, 50, 100, 200)
+
+
+def cut(samples: np.ndarray, chunk_ms: int, first_sample: int = 0) -> list[AudioChunk]:
+    size = chunk_ms * 16
+    return [
+        AudioChunk(samples[at : at + size], first_sample + at, 7 + (first_sample + at + size) * 62_500)
+        for at in range(0, len(samples) // size * size, size)
+    ]
+
+
+def test_chunks_of_any_length_give_the_same_motion_at_the_same_times(untrained_voice: Path) -> None:
+    model = OnnxModel(untrained_voice, "cpu")
+    voice = sample_voice()[: 16_000 * 2]
+    expected = encoded(AudioEncoder(model), cut(voice, 20))
+    assert [motion.capture_ns for motion in expected] == [7 + (n + 1) * HOP_NS - 80_000_000 for n in range(100)]
+    assert np.std([motion.expression for motion in expected], axis=0).max() > 0.1
+    for chunk_ms in CHUNK_MS:
+        motions = encoded(AudioEncoder(model), cut(voice, chunk_ms))
+        assert [motion.capture_ns for motion in motions] == [motion.capture_ns for motion in expected]
+        for name in ("expression", "jaw", "confidence", "speech", "laughter"):
+            np.testing.assert_allclose(
+                np.array([getattr(motion, name) for motion in motions]),
+                np.array([getattr(motion, name) for motion in expected]),
+                atol=1e-4,
+            )
+
+
+def test_a_gap_within_a_hop_gives_up_what_was_not_yet_a_hop(tiny_voice: Path) -> None:
+    stage = AudioEncoder(OnnxModel(tiny_voice, "cpu"), Knobs(lookahead_ms=0))
+    half = np.full(160, 0.5, np.float32)
+    assert stage.process(AudioChunk(half, 0, 10_000_000)) == []
+    assert stage.process(AudioChunk(half, 320, 30_000_000)) == []
+    (motion,) = stage.process(AudioChunk(half / 5, 480, 40_000_000))
+    assert (stage.gaps, motion.capture_ns) == (1, 40_000_000)
+    assert motion.speech == pytest.approx(np.sqrt((0.5**2 + 0.1**2) / 2))
+
+
+def test_a_voice_with_knobs_knows_the_upper_face_as_well_as_the_mouth(tiny_voice: Path) -> None:
+    (motion,) = AudioEncoder(OnnxModel(tiny_voice, "cpu")).process(next(chunks(sample_voice())))
+    assert motion.confidence.tolist() == pytest.approx([0.2, 0.2, 0, 0])
+
+
+def test_a_minute_leaves_nothing_behind_that_grows(untrained_voice: Path) -> None:
+    stage = AudioEncoder(OnnxModel(untrained_voice, "cpu"))
+    silence = np.zeros(10 * 16_000, np.float32)
+    shapes: list[dict[str, tuple[int, ...]]] = []
+    resident: list[int] = []
+    for part in range(6):
+        samples = np.tile(sample_voice(), 2)[: 10 * 16_000] if part % 2 else silence
+        for motion in encoded(stage, cut(samples, 20, part * 10 * 16_000)):
+            assert np.isfinite(motion.expression).all()
+            assert np.abs(motion.expression).max() < 100
+        shapes.append({name: array.shape for name, array in stage._state.items()})
+        resident.append(int(Path("/proc/self/statm").read_text().split()[1]) if Path("/proc").is_dir() else 0)
+    assert all(shape == shapes[0] for shape in shapes)
+    assert (resident[-1] - resident[1]) * 4096 < 8e6
 
 
 class FakeModel:

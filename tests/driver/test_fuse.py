@@ -1,5 +1,7 @@
 """Who drives what, when: tested on motions that are easy to tell apart, without models or threads."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -119,6 +121,69 @@ def test_pictures_are_interpolated_at_the_same_instant_as_the_sound(fuser: Fuser
     steps = np.diff([fused.vector[LAYOUT["jaw"]][0] for at, fused in results if at > 400])
     assert (steps >= 0).all()
     assert (steps > 0).mean() > 0.8
+
+
+def listening(ms: float, value: float, lookahead_ms: float, upper: float = 1.0) -> Motion:
+    """What an encoder that looks ahead tells at `ms`."""
+    return replace(face(ms - lookahead_ms, value, (1.0, upper, 0, 0)), lookahead_ns=round(lookahead_ms * MS))
+
+
+def test_a_voice_alone_moves_the_whole_face(fuser: Fuser) -> None:
+    _, last = run(fuser, 500, audio=lambda ms: listening(ms, 0.3, 80))[-1]
+    named = parts(last.vector)
+    assert np.allclose(named["expression"], 0.3, atol=1e-6)
+    assert np.allclose(named["jaw"], 0.3, atol=1e-6)
+    assert last.confidence.tolist() == [1, 1, 0, 0]
+
+
+def test_where_the_camera_sees_the_voice_moves_nothing(fuser: Fuser) -> None:
+    results = run(
+        fuser, 900, lambda ms: face(ms, 0.5, (0 if ms > 400 else 1, 1, 1, 1)), lambda ms: listening(ms, 0.2, 80)
+    )
+    seen = next(fused for at, fused in results if at > 350)
+    assert np.allclose(seen.vector, 0.5, atol=1e-6)
+    named = parts(results[-1][1].vector)  # the mouth is covered: sound takes it, and leaves the rest
+    assert np.allclose(named["expression"][:25], 0.2, atol=1e-6)
+    assert np.allclose(named["expression"][25:], 0.5, atol=1e-6)
+
+
+def test_the_face_is_as_old_as_what_moves_it(fuser: Fuser) -> None:
+    results = run(fuser, 900, lambda ms: face(ms, 0.5) if ms < 400 else None, lambda ms: listening(ms, 0.2, 240))
+    ages = {at: at - fused.capture_ns / MS for at, fused in results if fused.capture_ns is not None}
+    assert max(age for at, age in ages.items() if at < 400) <= 40
+    assert min(age for at, age in ages.items() if at > 890) >= 240
+
+
+@pytest.mark.parametrize("lookahead_ms", [0, 40, 240])
+def test_sound_is_interpolated_whatever_its_look_ahead(fuser: Fuser, lookahead_ms: float) -> None:
+    def voice_at(ms: float) -> Motion:
+        return listening(ms, (ms - lookahead_ms) / 2000, lookahead_ms)
+
+    values = np.array([(at, fused.vector[LAYOUT["jaw"]][0] * 2000) for at, fused in run(fuser, 900, audio=voice_at)])
+    at, told = values[values[:, 0] > 600].T
+    # Half a hop behind what is known, and up to a hop more where the newest is not there yet.
+    assert (at - told).min() >= lookahead_ms + 10 - 1e-3
+    assert (at - told).max() <= lookahead_ms + 20 + 1e-3
+    assert np.diff(told).min() > 5  # even steps, not a stair
+
+
+def test_look_ahead_turned_live_never_moves_the_face_back(fuser: Fuser) -> None:
+    """As the encoder tells it: nothing for a while when it looks further ahead, a step when it looks less far."""
+
+    def voice_at(ms: float) -> Motion | None:
+        lookahead_ms = 80 if ms < 500 or ms >= 1000 else 240
+        told_until = 500 - 20 - 80
+        return None if ms >= 500 and ms - lookahead_ms <= told_until else listening(ms, ms - lookahead_ms, lookahead_ms)
+
+    def audio(ms: float) -> Motion | None:
+        motion = voice_at(ms)
+        return motion and replace(motion, jaw=np.full(3, motion.capture_ns / MS / 4000, np.float32))
+
+    results = run(fuser, 1300, audio=audio)
+    told = np.array([fused.vector[LAYOUT["jaw"]][0] * 4000 for at, fused in results if at > 300])
+    assert np.diff(told).min() >= -0.01
+    assert all(fused.confidence[0] == 1 for at, fused in results if at > 300)
+    assert 1300 - told[-1] <= 80 + 21
 
 
 def test_values_of_a_blind_picture_are_never_blended_in(fuser: Fuser) -> None:

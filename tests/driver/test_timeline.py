@@ -48,6 +48,27 @@ def test_a_dropped_item_does_not_hold_up_the_tick() -> None:
     assert taken(timeline, 30, None) == [20]
 
 
+def test_a_motion_that_tells_of_earlier_has_its_place_where_it_was_known() -> None:
+    timeline = Timeline()
+    for at_ns in (100, 120, 140):
+        timeline.announce(at_ns)
+    timeline.put(Motion(20, lookahead_ns=80))
+    timeline.put(Motion(40, lookahead_ns=80))
+    assert taken(timeline, 110, None) == [20]  # 120 was not known yet
+    assert taken(timeline, 130, None) == [40]
+
+
+def test_an_item_of_which_nothing_came_holds_nobody_up() -> None:
+    timeline = Timeline()
+    for at_ns in (100, 120, 140):
+        timeline.announce(at_ns)
+    timeline.put(Motion(20, lookahead_ns=80))
+    timeline.settle(120)
+    assert taken(timeline, 130, None) == [20]
+    timeline.settle(100)  # time does not go back
+    assert taken(timeline, 130, None) == []
+
+
 def test_patience_ends() -> None:
     timeline = Timeline()
     timeline.announce(10)
