@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import time
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -87,7 +86,7 @@ class VoiceModel:
         self._knob_hops = round((self.latency_s - said.lookahead_s) / HOP_S)
         self._path = path
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         return hashlib.sha256(self._path.read_bytes()).hexdigest()[:16] + f"-{self._knob_hops:+d}"
 

@@ -1,0 +1,156 @@
+"""One table of how well voices drive the face:  python -m training.evaluate audio --data-dir DATA
+
+Subjects: models/weights/voice.onnx (where it is there) at each look-ahead, the envelope baseline, headaudio from npm,
+and the target itself, whose figures say what is possible. Printed, and written to docs/audio/evaluation.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from training.evaluate.audio_columns import COLUMNS, Column, Judged
+from training.evaluate.audio_material import FACES, LAUGHTER, SYNTHETIC, TUNING_FACES, Material, listened, load
+from training.evaluate.audio_subjects import HeadAudio, Heard, Subject, Unavailable, VoiceModel
+
+ROOT = Path(__file__).parents[2]
+WEIGHTS = ROOT / "models" / "weights"
+PAGE = ROOT / "docs" / "audio" / "evaluation.md"
+LOOKAHEADS_MS = (0, 40, 80, 160, 240)
+NOT_KNOWN = "n/a"
+
+
+def subjects(voice: Path, cache: Path) -> tuple[list[Subject], list[str]]:
+    """Who can be judged here, and a sentence for each who cannot."""
+    found: list[Subject] = []
+    absent: list[str] = []
+    if voice.exists():
+        found += [VoiceModel(voice, milliseconds / 1e3) for milliseconds in LOOKAHEADS_MS]
+    else:
+        absent.append(f"{voice.name} was not judged: there is no such file; train and export it first")
+    found.append(VoiceModel(WEIGHTS / "envelope.onnx"))
+    try:
+        found.append(HeadAudio(cache))
+    except Unavailable as error:
+        absent.append(str(error))
+    return found, absent
+
+
+def judge(subject: Subject, material: Material, data: Path) -> Judged:
+    """Ask the subject about every part of the material and time it."""
+    heard = {part: listened(subject, part, clips, data) for part, clips in material.clips.items()}
+    return Judged(
+        subject.name, material, heard, subject.hears_laughter, subject.step_ms(), subject.size_mb, subject.latency_s
+    )
+
+
+def target(material: Material) -> Judged:
+    """The truth in the subjects' place: what the measures say of a perfect answer. Laughter is its label."""
+    heard = {
+        part: [Heard(clip.motion, clip.laughter, clip.speech) for clip in material.clips[part]]
+        for part in (SYNTHETIC, FACES, TUNING_FACES, LAUGHTER)
+        if part in material.clips
+    }
+    return Judged("target", material, heard, hears_laughter=False)
+
+
+def cell(column: Column, judged: Judged) -> str:
+    """The measure as text; n/a where the subject has no such output or the material is missing."""
+    if column.part and not judged.heard.get(column.part):
+        return NOT_KNOWN
+    value = column.value(judged)
+    return NOT_KNOWN if value is None or math.isnan(value) else f"{value:.{column.digits}f}"
+
+
+def page(rows: Sequence[Judged], cells: Sequence[Sequence[str]], notes: Sequence[str], material: Material) -> str:
+    """The documentation's page: the table (measures down, subjects across), what was missing, clips, definitions."""
+    names = [judged.name for judged in rows]
+    lines = [
+        "# How well a voice drives the face",
+        "",
+        "Written by `python -m training.evaluate audio`. Nobody and nothing below was trained on what it is judged by.",
+        "",
+        _line(["measure", *names]),
+        _line(["---", *["---:"] * len(names)]),
+        *(_line([column.title, *values]) for column, values in zip(COLUMNS, cells, strict=True)),
+        "",
+        *(f"- {note}" for note in notes),
+        "",
+        "## Material",
+        "",
+        *(
+            f"- {part}: {len(clips)} clips, {sum(clip.hops for clip in clips) * 0.02:.0f} s, "
+            f"{len({clip.info.voice for clip in clips})} voices"
+            for part, clips in material.clips.items()
+        ),
+        "",
+    ]
+    if material.clips.get(FACES):
+        lines += ["## Aperture r of each held-out clip, at the fixed lag", "", *_by_clip(rows, material), ""]
+    lines += ["## Definitions", ""]
+    lines += [f"- **{column.title}**: {column.definition}." for column in COLUMNS]
+    return "\n".join(lines) + "\n"
+
+
+def _by_clip(rows: Sequence[Judged], material: Material) -> list[str]:
+    found = [judged.aperture_r(FACES, judged.lag) for judged in rows]
+    return [
+        _line(["clip", "person", "s", *(judged.name for judged in rows)]),
+        _line(["---", "---", "---:", *["---:"] * len(rows)]),
+        *(
+            _line(
+                [clip.info.name, clip.info.voice, f"{clip.hops * 0.02:.1f}"]
+                + [f"{by_clip[clip.info.name]:.2f}" for by_clip in found]
+            )
+            for clip in material.clips[FACES]
+        ),
+    ]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def show(rows: Sequence[Judged], cells: Sequence[Sequence[str]]) -> None:
+    """Print the table."""
+    table = Table("measure", *(judged.name for judged in rows))
+    for column, values in zip(COLUMNS, cells, strict=True):
+        table.add_row(column.title, *values)
+    Console().print(table)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate audio", description="How well voices drive the face."
+    )
+    parser.add_argument("--data-dir", type=Path, required=True, help="folder of the stores; results are kept there too")
+    parser.add_argument("--voice", type=Path, default=WEIGHTS / "voice.onnx", help="the model that is judged")
+    parser.add_argument("--peer-cache", type=Path, default=None, help="where npm installs (default: DATA/peer)")
+    parser.add_argument("--out", type=Path, default=PAGE, help="the page that is written")
+    given = parser.parse_args(arguments)
+    material = load(given.data_dir)
+    found, notes = subjects(given.voice, given.peer_cache or given.data_dir / "peer")
+    notes += [f"no measure on {part}: {reason}" for part, reason in material.missing.items()]
+    rows: list[Judged] = []
+    for subject in found:
+        try:
+            rows.append(judge(subject, material, given.data_dir))
+        except Unavailable as error:
+            notes.append(str(error))
+    rows.append(target(material))
+    cells = [[cell(column, judged) for judged in rows] for column in COLUMNS]
+    show(rows, cells)
+    for note in notes:
+        print(note)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(page(rows, cells, notes, material), encoding="utf-8")
+    print(f"written to {given.out}")
+
+
+if __name__ == "__main__":
+    main()
