@@ -154,6 +154,13 @@ def test_the_face_is_as_old_as_what_moves_it(fuser: Fuser) -> None:
     assert min(age for at, age in ages.items() if at > 890) >= 240
 
 
+def test_looking_ahead_is_not_silence(fuser: Fuser) -> None:
+    results = run(fuser, 1000, audio=lambda ms: listening(ms, 0.2, 240) if ms <= 500 else None)
+    confidence = {round(at): fused.confidence[0] for at, fused in results}
+    assert min(value for at, value in confidence.items() if 300 < at < 790) == 1
+    assert max(value for at, value in confidence.items() if at > 850) == 0
+
+
 @pytest.mark.parametrize("lookahead_ms", [0, 40, 240])
 def test_sound_is_interpolated_whatever_its_look_ahead(fuser: Fuser, lookahead_ms: float) -> None:
     def voice_at(ms: float) -> Motion:
