@@ -39,7 +39,7 @@ class MotionLoss(nn.Module):
     def __init__(self, surface: MouthSurface, spread: Tensor, weights: MotionWeights) -> None:
         super().__init__()
         self.surface, self.weights = surface, weights
-        self.register_buffer("spread", spread, persistent=False)
+        self.register_buffer("spread", spread.clone())
 
     def forward(
         self, motion: Tensor, truth: Tensor, weight: Tensor, is_quiet: Tensor
