@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Generator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,6 +117,22 @@ def build(realtime: bool, slow_s: float = 0.0, breaks_at: int | None = None, sec
     return pipeline, sink
 
 
+class Pairs(Encode):
+    """Looks ahead, and tells of two items at once: nothing of the first."""
+
+    lookahead_ns = 60 * MS
+
+    def process(self, item: VideoFrame | AudioChunk) -> list[Motion]:  # type: ignore[override]
+        told = super().process(item)
+        if self.count % 2:
+            self.first = told
+            return []
+        return [
+            replace(one, capture_ns=one.capture_ns - self.lookahead_ns, lookahead_ns=self.lookahead_ns)
+            for one in (self.first, told)
+        ]
+
+
 def motion(frames: list[FaceFrame]) -> np.ndarray:
     return np.stack([np.concatenate([frame.jaw, frame.gaze, frame.confidence]) for frame in frames])
 
@@ -131,6 +148,31 @@ def test_real_time_and_full_speed_give_the_same_motion() -> None:
     assert np.array_equal(motion(in_real_time.frames)[:common], motion(at_full_speed.frames)[:common])
     assert motion(at_full_speed.frames).std(0)[0] > 0.1  # and it is a motion, not a constant
     assert [frame.seq for frame in at_full_speed.frames] == list(range(len(at_full_speed.frames)))
+
+
+@pytest.mark.parametrize("realtime", [True, False])
+def test_several_motions_an_item_and_look_ahead(realtime: bool) -> None:
+    epoch_ns = time.perf_counter_ns() + 50 * MS
+    audio = Branch("audio", sounds(epoch_ns, 50, realtime), [("encode", Pairs(epoch_ns, 0))], 32, is_live=False)
+    sink = Collect()
+    ticker = Ticker(epoch_ns, 60.0, realtime)
+    Pipeline(
+        None,
+        audio,
+        ticker,
+        Fuser(FuseSettings(), PROJECTOR, None),
+        Smoother(SmoothSettings(strength=0)),
+        Builder(),
+        sink,
+    ).run()
+    assert ticker.skipped == 0
+    ages_ms = np.array([(frame.publish_ns - frame.capture_ns) / MS for frame in sink.frames[10:]])
+    assert ages_ms.min() >= 60 + 14  # the look-ahead, and what a tick leaves to the encoders
+    assert np.median([frame.publish_ns - frame.capture_ns for frame in sink.frames[10:]]) < 125 * MS
+    told = np.array([frame.jaw[0] for frame in sink.frames[10:58]])
+    at_s = np.array([(frame.publish_ns - epoch_ns) / 1e9 for frame in sink.frames[10:58]])
+    expected = np.abs(np.sin((at_s - 0.060) / 0.150) / 2)
+    assert np.abs(told - expected).max() < 0.25  # up to 14 + 40 + 10 ms behind
 
 
 def test_at_full_speed_nothing_is_dropped_and_time_is_the_media_s() -> None:
