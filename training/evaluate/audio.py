@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     material = load(given.data_dir)
     found, notes = subjects(given.voice, given.peer_cache or given.data_dir / "peer")
-    notes += [f"no measure on {part}: {reason}" for part, reason in material.missing.items()]
+    notes += [f"{part}: {reason}" for part, reason in material.missing.items()]
     rows: list[Judged] = []
     for subject in found:
         try:

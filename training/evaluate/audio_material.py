@@ -1,6 +1,7 @@
 """What subjects are judged on: held-out clips of every store, made-up silences, and what each subject made of them.
 
-DATA is the folder of the stores: synthetic, recordings, laughter, faces with faces_lips. A store that is not there
+DATA is the folder of the stores: synthetic, recordings, laughter, negatives, faces (and
+faces_lips). A store that is not there
 leaves its measures out, with the reason. What a subject made of a part is kept in DATA/evaluated, by its fingerprint.
 """
 
@@ -22,13 +23,13 @@ Floats = NDArray[np.float32]
 SYNTHETIC, RECORDINGS, LAUGHTER = "synthetic voices", "recordings", "laughter"
 FACES, TUNING_FACES, SILENCE = "real faces", "tuning faces", "silence"
 
-# Each part's store, and its splits that nobody was trained on. Tuning faces only choose each subject's lag.
+# Each part's stores, and their splits that nobody was trained on. Tuning faces only choose each subject's lag.
 _PARTS = {
-    SYNTHETIC: ("synthetic", ("val", "test")),
-    RECORDINGS: ("recordings", ("val", "test")),
-    LAUGHTER: ("laughter", ("val", "test")),
-    FACES: ("faces", ("test",)),
-    TUNING_FACES: ("faces", ("val",)),
+    SYNTHETIC: (("synthetic",), ("val", "test")),
+    RECORDINGS: (("recordings",), ("val", "test")),
+    LAUGHTER: (("laughter", "negatives"), ("val", "test")),
+    FACES: (("faces",), ("test",)),
+    TUNING_FACES: (("faces",), ("val",)),
 }
 # Enough for two digits, and the whole table takes minutes.
 _MOST_HOPS = {SYNTHETIC: 30_000, RECORDINGS: 30_000, LAUGHTER: 40_000}
@@ -58,27 +59,28 @@ def load(data: Path) -> Material:
     """The held-out clips in DATA; long stores are thinned evenly."""
     clips: dict[str, list[Clip]] = {SILENCE: silences()}
     missing: dict[str, str] = {}
-    for part, (folder, splits) in _PARTS.items():
-        if not (data / folder / "index.jsonl").exists():
-            missing[part] = f"there is no store {folder}"
-            continue
-        store = ClipStore(data / folder)
-        chosen = [number for number, info in enumerate(store.infos) if info.split in splits]
-        chosen = _thinned(chosen, store.hops, _MOST_HOPS.get(part))
-        if not chosen:
-            missing[part] = f"the store {folder} has no clip of split {' or '.join(splits)}"
-            continue
-        clips[part] = [store[number] for number in chosen]
+    for part, (folders, splits) in _PARTS.items():
+        for folder in folders:
+            found = _held_out(data / folder, splits, _MOST_HOPS.get(part))
+            if found:
+                clips.setdefault(part, []).extend(found)
+            else:
+                missing[part] = f"there is no store {folder} with clips of split {' or '.join(splits)}"
     faces = [*clips.get(FACES, []), *clips.get(TUNING_FACES, [])]
     return Material(clips, {clip.info.name: _lips(data, clip.info.name) for clip in faces}, missing)
 
 
-def _thinned(chosen: list[int], hops: NDArray[np.int64], most: int | None) -> list[int]:
-    total = int(sum(hops[number] for number in chosen))
-    if most is None or total <= most:
-        return chosen
-    count = max(1, len(chosen) * most // total)
-    return [chosen[int(place)] for place in np.linspace(0, len(chosen) - 1, count)]
+def _held_out(folder: Path, splits: tuple[str, ...], most_hops: int | None) -> list[Clip]:
+    """The store's clips of these splits, evenly thinned to about `most_hops`; none where there is no store."""
+    if not (folder / "index.jsonl").exists():
+        return []
+    store = ClipStore(folder)
+    chosen = [number for number, info in enumerate(store.infos) if info.split in splits]
+    total = int(store.hops[chosen].sum())
+    if most_hops is not None and total > most_hops:
+        places = np.linspace(0, len(chosen) - 1, max(1, len(chosen) * most_hops // total))
+        chosen = [chosen[int(place)] for place in places]
+    return [store[number] for number in chosen]
 
 
 def _lips(data: Path, name: str) -> Lips:

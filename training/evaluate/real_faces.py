@@ -43,7 +43,8 @@ _KERNEL_PERIODS = 0.5
 # An instant further than this from any picture, in periods, has not been seen.
 _SEEN_PERIODS = 1.1
 
-_QUIET_DB = 12.0  # over the clip's own floor
+# Silence is this little over the clip's own floor, and this far under its voice.
+_QUIET_OVER_DB, _QUIET_UNDER_DB = 12.0, 15.0
 _REST_PERCENTILE = 20.0
 _REST_ROWS_MINIMUM = 10
 
@@ -154,7 +155,8 @@ def resting(rows: FaceRows, loudness_db: Floats) -> Floats:
     believed = rows.weight > 0.5 * rows.weight.max(initial=0.0)
     if not believed.any():
         return np.zeros(MOTION_SIZE, np.float32)
-    quiet = believed & (loudness_db < np.percentile(loudness_db, 5.0) + _QUIET_DB)
+    floor_db, loud_db = np.percentile(loudness_db, [5.0, 95.0])
+    quiet = believed & (loudness_db < min(floor_db + _QUIET_OVER_DB, loud_db - _QUIET_UNDER_DB))
     chosen = quiet if np.count_nonzero(quiet) >= _REST_ROWS_MINIMUM else believed
     limit = np.percentile(rows.gap[chosen], _REST_PERCENTILE if chosen is believed else 50.0)
     return np.median(rows.motion[chosen & (rows.gap <= limit)], axis=0).astype(np.float32)

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from driver.runtime import ModelMetadata
 from models.head.flame import open_head
 from training.data.clips import HOP_SAMPLES, Clip, ClipInfo, ClipWriter
 from training.data.lips import lip_gap_mm, lip_width_mm
-from training.evaluate import audio
+from training.evaluate import audio, audio_subjects
 from training.evaluate.audio_columns import COLUMNS, Judged
 from training.evaluate.audio_material import FACES, SILENCE, SYNTHETIC, TUNING_FACES, listened, load, silences
 from training.evaluate.audio_subjects import HeadAudio, Heard, Unavailable, VoiceModel
@@ -70,6 +71,39 @@ def test_a_batch_of_sounds_hears_as_each_alone() -> None:
 def test_a_model_without_a_knob_has_no_look_ahead_to_choose() -> None:
     with pytest.raises(ValueError, match="no look-ahead to choose"):
         VoiceModel(ENVELOPE, lookahead_s=0.04)
+
+
+class Delay:
+    """A model that says what it heard as many hops ago as its knob and 80 ms want."""
+
+    def __init__(self, path: Path, device: str) -> None:
+        self.metadata = ModelMetadata("delay", "1", "open-head/1", HOP_SAMPLES, 0.02, 0.08)
+
+    def initial_state(self, batch: int = 1) -> dict[str, np.ndarray]:
+        return {"knob_lookahead": np.zeros(batch, np.float32), "past": np.zeros((batch, 13), np.float32)}
+
+    def step(self, signal: np.ndarray, state: dict[str, np.ndarray]) -> tuple[dict, dict]:
+        past = np.concatenate([state["past"][:, 1:], signal[:, :1]], axis=1)
+        ago = 4 + state["knob_lookahead"].astype(int)
+        value = past[np.arange(len(past)), -1 - ago][:, None]
+        expression = np.repeat(value[..., None], 50, axis=2)
+        return {"expression": expression, "jaw": expression[..., :3], "laughter": value, "speech": value}, {
+            "knob_lookahead": state["knob_lookahead"],
+            "past": past,
+        }
+
+
+@pytest.mark.parametrize("lookahead_s", [0.0, 0.04, 0.08, 0.24, None])
+def test_rows_are_about_their_own_instant_whatever_the_look_ahead(
+    lookahead_s: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audio_subjects, "OnnxModel", Delay)
+    sounds = [np.repeat(np.arange(1.0, hops + 1.0, dtype=np.float32), HOP_SAMPLES) for hops in (30, 20)]
+    model = VoiceModel(ENVELOPE, lookahead_s)
+    for sound, heard in zip(sounds, model.hear(sounds), strict=True):
+        np.testing.assert_array_equal(heard.motion[:, 52], sound[::HOP_SAMPLES])
+        np.testing.assert_array_equal(heard.laughter, sound[::HOP_SAMPLES])
+    assert model.latency_s == (0.08 if lookahead_s is None else lookahead_s)
 
 
 def test_without_node_the_peer_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

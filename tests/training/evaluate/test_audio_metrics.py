@@ -70,7 +70,7 @@ def test_closed_lips_count_at_a_bilabial_even_beside_silence() -> None:
 
 
 def test_rounded_rows_are_the_middle_halves() -> None:
-    assert np.flatnonzero(measure.rounded_rows(phones("aauuuuuuuuaa"))).tolist() == [4, 5, 6, 7]
+    assert np.flatnonzero(measure.rounded_rows(phones("aauuuuuuuuuuuuaa"))).tolist() == [5, 6, 7, 8, 9, 10]
 
 
 def test_misalignment_is_the_shift_of_a_shifted_gap() -> None:
@@ -114,8 +114,8 @@ def test_area_needs_both_kinds() -> None:
 
 
 def test_onset_delay_is_counted_from_the_label() -> None:
-    labelled = np.array([0, 0, 1, 1, 1, 0, np.nan, 1, 1, 0], np.float32)
-    heard = np.array([0.9, 0, 0, 0, 0.9, 0, 0, 0.1, 0.2, 0.9], np.float32)
+    labelled = np.array([0, 0, 0, 1, 1, 1, 0, np.nan, 1, 1, 0], np.float32)
+    heard = np.array([0.9, 0, 0, 0, 0, 0.9, 0, 0, 0.1, 0.2, 0.9], np.float32)
     assert measure.onset_delays_s(heard, labelled) == [pytest.approx(0.04), float("inf")]
 
 

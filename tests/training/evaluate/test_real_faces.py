@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from training.data.clips import HOP_S, HOP_SAMPLES, hop_times_s
-from training.evaluate.real_faces import FaceRows, Seen, level_db, on_hops, resting, sync_of
+from training.evaluate.real_faces import FaceRows, Seen, Sync, level_db, on_hops, resting, sync_of
 from training.evaluate.talking_faces import recordings
 
 
@@ -67,14 +67,20 @@ def test_rows_after_the_last_picture_are_unseen() -> None:
     assert np.all(rows.gap[hop_times_s(90) > 1.05] == 0.0)
 
 
-def test_rest_is_the_closed_mouth_of_silence() -> None:
-    gap = np.where(np.arange(200) < 60, 0.02, 0.02 + 0.2 * np.abs(np.sin(np.arange(200) / 7.0)))
+def test_rest_is_the_face_of_silence_not_the_closed_lips_of_speech() -> None:
+    is_silent = np.arange(200) < 15
+    gap = np.where(is_silent, 0.02, 0.2 * np.abs(np.sin(np.arange(200) / 7.0)))
     rows = rows_of(gap)
-    rows.motion[:, 3] = np.where(np.arange(200) < 60, 0.7, -0.4)
-    quiet_db = np.where(np.arange(200) < 60, -70.0, -20.0).astype(np.float32)
-    rest = resting(rows, quiet_db)
+    rows.motion[:, 3] = np.where(is_silent, 0.7, -0.4)
+    rest = resting(rows, np.where(is_silent, -70.0, -20.0).astype(np.float32))
     assert rest[3] == pytest.approx(0.7)
     assert rest[50] == pytest.approx(0.02)
+
+
+def test_rest_without_silence_is_the_most_closed_mouth() -> None:
+    gap = 0.1 + 0.1 * np.sin(np.arange(400) / 7.0)
+    babbled_db = np.where(np.arange(400) % 100 == 0, -60.0, -20.0).astype(np.float32)
+    assert 0.0 <= resting(rows_of(gap), babbled_db)[50] < 0.02
 
 
 def test_level_of_a_sine_is_its_own() -> None:
@@ -94,6 +100,13 @@ def test_another_voice_is_not_in_sync() -> None:
     audio, _ = babble(400)
     _, strength = babble(400, seed=5)
     assert not sync_of(audio, rows_of(strength)).is_clear
+
+
+def test_two_ways_of_listening_must_agree() -> None:
+    assert Sync(0.1, 0.5, 0.14).is_clear
+    assert not Sync(0.1, 0.5, -0.3).is_clear
+    assert not Sync(0.1, 0.2, 0.1).is_clear
+    assert not Sync(0.48, 0.9, 0.48).is_clear
 
 
 def test_splits_go_by_person(tmp_path: Path) -> None:
