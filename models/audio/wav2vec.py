@@ -135,7 +135,7 @@ class QuietGroupNorm(nn.Module):
         self.activation = cast(nn.Module, layer.activation)
 
     def forward(self, sound: Tensor) -> Tensor:
-        hidden = self.conv(sound)
+        hidden = self.conv(sound).float()  # under mixed precision too: variances span many decades
         variance, mean = torch.var_mean(hidden, dim=2, keepdim=True, correction=0)
         floor = (GAIN * QUIET_RMS) ** 2 * self.conv.weight.square().sum(dim=(1, 2))
         spread = (torch.maximum(variance, floor[:, None]) + self.layer_norm.eps).sqrt()

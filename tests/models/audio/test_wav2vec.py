@@ -154,6 +154,16 @@ def test_the_gain_is_fixed() -> None:
     torch.testing.assert_close(hear(encoder, after_loud)[:, -10:], hear(encoder, signal)[:, -10:], atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("window_hops", [None, WINDOW_HOPS])
+def test_mixed_precision_hears_about_the_same(window_hops: int | None) -> None:
+    encoder, signal = encoder_of(window_hops=window_hops), speech_like(20)
+    exact = hear(encoder, signal, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = hear(encoder, signal, 2)
+    assert rough.dtype == torch.bfloat16
+    assert (rough.float() - exact).abs().mean() < 0.05 * exact.abs().mean()
+
+
 def test_only_the_transformer_learns() -> None:
     branch = SeedBranch(encoder_of(), ("speech",))
     branch.train()
