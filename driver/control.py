@@ -27,13 +27,13 @@ from protocol.frame import ProtocolError
 from protocol.osc import Argument, Message, decode_packet
 
 DEFAULT_PORT = 9011
-_PREFIX = "/avatar/voice/"
-_FIELDS = {
-    "lookahead": "lookahead_ms",
-    "articulation": "articulation",
-    "laughter": "laughter",
-    "smoothing": "smoothing_ms",
-    "style": "style",
+# Each address with the field of `Knobs` that it turns.
+ADDRESSES = {
+    "/avatar/voice/lookahead": "lookahead_ms",
+    "/avatar/voice/articulation": "articulation",
+    "/avatar/voice/laughter": "laughter",
+    "/avatar/voice/smoothing": "smoothing_ms",
+    "/avatar/voice/style": "style",
 }
 _POLL_S = 0.1
 _LONGEST_DATAGRAM = 65_535
@@ -106,10 +106,9 @@ class ControlInput:
 
 def _change(message: Message) -> tuple[str, int | float | str | tuple[float, ...]]:
     """The field of `Knobs` and its new value."""
-    name = message.address.removeprefix(_PREFIX)
-    if not message.address.startswith(_PREFIX) or name not in _FIELDS:
-        known = ", ".join(_PREFIX + one for one in _FIELDS)
-        raise UsageError(f"the address {message.address} is none of {known}")
+    name = ADDRESSES.get(message.address)
+    if name is None:
+        raise UsageError(f"the address {message.address} is none of {', '.join(ADDRESSES)}")
     arguments = message.arguments
     if name == "style":
         if len(arguments) == 1 and isinstance(arguments[0], str):
@@ -118,9 +117,9 @@ def _change(message: Message) -> tuple[str, int | float | str | tuple[float, ...
     if len(arguments) != 1:
         raise UsageError(f"{message.address} has {len(arguments)} arguments; it takes one number")
     value = _number(message, arguments[0])
-    if name == "lookahead":
-        return "lookahead_ms", int(value) if value.is_integer() else -1
-    return _FIELDS[name], value
+    if name == "lookahead_ms":
+        return name, int(value) if value.is_integer() else -1  # which is out of range, and refused as such
+    return name, value
 
 
 def _number(message: Message, argument: Argument) -> float:
