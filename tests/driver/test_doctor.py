@@ -2,12 +2,14 @@
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from driver import doctor
 from driver.config import Settings
 from driver.errors import DeviceError
+from driver.knobs import VoiceSettings
 
 
 def by_subject(settings: Settings) -> dict[str, doctor.Finding]:
@@ -29,6 +31,17 @@ def test_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"system", "cameras", "microphones", "face model", "audio model", "head", "GPU", "firewall"} < set(
         by_subject(settings)
     )
+
+
+def test_the_voice_says_its_model_and_styles_and_what_it_lacks(tiny_voice: Path) -> None:
+    def voice(**values: Any) -> doctor.Finding:
+        return by_subject(Settings(out=(), voice=VoiceSettings(**values)))["audio model"]
+
+    assert voice(model="envelope").text == "envelope.onnx: moves the mouth, and has no knobs"
+    assert voice(model=str(tiny_voice), lookahead_ms=40).text == "tiny.onnx: look-ahead 40 ms; styles: calm, proud"
+    for lacking in (voice(model="envelope", laughter=0.5), voice(model="nowhere.onnx")):
+        assert not lacking.is_ok
+    assert "the style 'angry' is not one of the model's" in voice(model=str(tiny_voice), style="angry").text
 
 
 def test_every_fault_is_a_remedy_and_the_rest_is_still_looked_at(

@@ -64,6 +64,15 @@ def test_what_it_says_about_itself() -> None:
     model.warm_up()
 
 
+def test_knobs_styles_and_look_ahead_of_a_voice(tiny_voice: Path) -> None:
+    model = OnnxModel(tiny_voice, "cpu")
+    assert model.knob_shapes["knob_style"] == (8,)
+    assert model.styles["calm"] == (0.5,) * 8
+    assert model.lookahead_ns == 80_000_000
+    envelope = OnnxModel(ENVELOPE, "cpu")
+    assert (envelope.knob_shapes, envelope.styles, envelope.lookahead_ns) == ({}, {}, 0)
+
+
 def test_auto_never_fails_for_want_of_a_device() -> None:
     assert OnnxModel(ENVELOPE, "auto").provider in ("CPUExecutionProvider", "CUDAExecutionProvider")
 
@@ -112,6 +121,12 @@ def test_a_model_of_somebody_else_is_refused(tmp_path: Path) -> None:
     onnx.save(graph, path)
     with pytest.raises(ModelError, match="unreadable metadata"):
         OnnxModel(path, "cpu")
+
+    for styles in ("[1, 2]", '{"calm": 3}', '{"calm": ["loud"]}', "{"):
+        onnx.helper.set_model_props(graph, kept | {"styles": styles})
+        onnx.save(graph, path)
+        with pytest.raises(ModelError, match="unreadable metadata"):
+            OnnxModel(path, "cpu")
 
     onnx.helper.set_model_props(graph, kept)
     renamed = next(item for item in graph.graph.output if item.name == "next_state_level")
