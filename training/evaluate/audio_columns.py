@@ -208,6 +208,7 @@ def _shape_energy(*shapes: str) -> Callable[[Judged], float | None]:
     def value(judged: Judged) -> float | None:
         laughing = [heard.motion[clip.laughter > _CLEAR_LAUGH] for clip, heard in judged.pairs(LAUGHTER)]
         neutral = [heard.motion for _, heard in judged.pairs(RECORDINGS)]
+        neutral += [heard.motion for clip, heard in judged.pairs(LAUGHTER) if clip.info.kind == "speech"]
         if not laughing or not neutral:
             return None
         return _mean_weight(np.concatenate(laughing), columns) - _mean_weight(np.concatenate(neutral), columns)
@@ -319,7 +320,7 @@ COLUMNS = (
         "smile on laughs",
         LAUGHTER,
         3,
-        "mean of ARKit's mouthSmile in laughs less its mean in neutral speech (recordings)",
+        "mean of ARKit's mouthSmile in laughs less its mean in neutral speech",
         _shape_energy("mouthSmile"),
     ),
     Column(
