@@ -67,8 +67,8 @@ def test_the_head_turns_as_it_does(seen) -> None:
 def test_it_is_where_it_is(seen) -> None:
     poses, motions = seen
     errors = np.array([motion.head_translation - pose.translation for pose, motion in zip(poses, motions, strict=True)])
-    assert np.abs(errors[:, :2]).max() < 0.012
-    assert np.abs(errors[:, 2]).max() < 0.05
+    assert np.abs(errors[:, :2]).max() < 0.004
+    assert np.abs(errors[:, 2]).max() < 0.015
 
 
 def test_the_jaw_the_lids_and_the_gaze_move_as_they_do(seen) -> None:

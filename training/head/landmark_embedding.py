@@ -75,7 +75,10 @@ class Placement:
             distances = np.linalg.norm(pixels[ground] - sighting.pixels[landmark], axis=1)
             near = ground[distances < distances.min() + 3.0]
             self.triangles[landmark] = near[np.argmax(centroids[near, 2])]  # what lies in front hides the rest
-        self._first_jaw_share = self._jaw_share[self.triangles]
+        share = self._jaw_share[self.triangles]
+        self._first_jaw_share = 0.5 * (
+            share + share[self._mirror]
+        )  # else one of a pair could go where the other cannot
 
     def improve(self, seen: list[Sighting]) -> float:
         """One Gauss-Newton step of every landmark; returns the mean residual in pixels."""
