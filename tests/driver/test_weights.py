@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from driver.errors import ModelError
-from driver.weights import find_weights, packaged_weights
+from driver.weights import DEFAULT_AUDIO_MODEL, find_audio_model, find_weights, packaged_weights
 
 
 @pytest.fixture
@@ -64,3 +64,13 @@ def test_every_packaged_model_is_whole_and_has_a_card() -> None:
     for name in names:
         assert find_weights(name).is_file()
         assert f"## {name}" in card
+
+
+def test_the_audio_model_is_the_default_the_envelope_or_a_file_of_ones_own(tmp_path: Path) -> None:
+    own = tmp_path / "own.onnx"
+    own.write_bytes(b"own")
+    assert find_audio_model("") == find_weights(DEFAULT_AUDIO_MODEL)
+    assert find_audio_model("envelope").name == "envelope.onnx"
+    assert find_audio_model(str(own)) == own
+    with pytest.raises(ModelError, match=r"nowhere\.onnx does not exist; give the path of an \.onnx file"):
+        find_audio_model("nowhere.onnx")
