@@ -20,7 +20,7 @@ class Ticker:
         self.skipped = 0
         self.is_paced = is_paced
         self.period_ns = round(1e9 / rate_hz)
-        self._start_ns = start_ns
+        self.start_ns = start_ns
         self._rate_hz = rate_hz
         self._duration_s = duration_s
         self._stopped = threading.Event()
@@ -37,7 +37,7 @@ class Ticker:
         index = 0
         while not self._stopped.is_set() and (self._duration_s is None or index < self._duration_s * self._rate_hz):
             # From the index, not by adding periods, so that rounding cannot drift.
-            tick_ns = self._start_ns + round(index * 1e9 / self._rate_hz)
+            tick_ns = self.start_ns + round(index * 1e9 / self._rate_hz)
             if self.is_paced:
                 ahead_ns = tick_ns - time.perf_counter_ns()
                 if ahead_ns > 0 and self._stopped.wait(ahead_ns / 1e9):
