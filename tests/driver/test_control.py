@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pythonosc.osc_message_builder import OscMessageBuilder
 from support.stream import wait_until
 
-from driver.assemble import assemble
+from driver.assemble import assemble, demo_sample
 from driver.config import Settings
 from driver.control import ControlInput
 from driver.errors import DeviceError, ModelError, UsageError
-from driver.knobs import Knobs
+from driver.knobs import Knobs, VoiceSettings
+from protocol.frame import FaceFrame
 from protocol.osc import encode_bundle, encode_message
 
 URL = "osc://127.0.0.1:0"
@@ -128,6 +131,30 @@ def test_a_port_that_the_network_reaches_is_opened_with_a_warning() -> None:
     said: list[str] = []
     with ControlInput("osc://0.0.0.0:0", Voice(), said.append):
         assert said == ["osc://0.0.0.0:0 obeys everybody on the network; give 127.0.0.1 unless you trust all of them"]
+
+
+def test_look_ahead_turned_in_the_middle_of_a_run(tiny_voice: Path) -> None:
+    voice = VoiceSettings(model=str(tiny_voice), lookahead_ms=0)
+    settings = Settings(audio=str(demo_sample()), realtime=True, duration_s=3.0, out=(), control=URL, voice=voice)
+    run = assemble(settings, print)
+    frames: list[FaceFrame] = []
+
+    def see(frame: FaceFrame) -> None:
+        frames.append(frame)
+        if len(frames) in (60, 120):
+            sender.send(encode_message("/avatar/voice/lookahead", 160 if len(frames) == 60 else 40))
+
+    run.pipeline.on_frame = see
+    with run.control as control, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        assert isinstance(control, ControlInput)
+        sender.connect(("127.0.0.1", control.port))
+        run.pipeline.run()
+    ages_ms = np.array([(frame.publish_ns - frame.capture_ns) / 1e6 for frame in frames])
+    first, second, third = (float(np.median(ages_ms[at : at + 25])) for at in (30, 90, 150))
+    assert second - first == pytest.approx(160, abs=15)
+    assert third - first == pytest.approx(40, abs=15)
+    captured = np.array([frame.capture_ns for frame in frames[5:]])
+    assert np.diff(captured).min() >= 0
 
 
 @pytest.mark.parametrize("url", ["9011", "udp://127.0.0.1:9011", "osc://127.0.0.1:99999", "osc://", "osc://a:1?b=c"])
