@@ -33,7 +33,7 @@ from training.data.laugh_synthesis import draw_laugh_voice, synthesise_laugh
 from training.data.laughter import Recording, hear, labels, recordings
 from training.data.yamnet import LAUGHTER, Yamnet
 
-SYNTHESISED = 180
+SYNTHESISED = 300
 SYNTHESISED_TEST_SHARE = 0.15
 LAUGHING_SPEECH = 400
 DECOYS_OF_A_KIND = 50

@@ -24,6 +24,7 @@ from training.data.phones import BILABIALS, INDEX_OF_PHONE, LABIODENTALS
 
 SHORTEST_S, LONGEST_S = 2.0, 12.0
 LAUGH_VALENCE = 0.8
+LONGEST_LINGER_S = 1.35
 
 _LEAD_S, _TAIL_S = (0.4, 1.2), (1.0, 1.6)  # of room tone around a laugh that is cut out closely
 _TRIM_S = 0.6
@@ -83,16 +84,21 @@ def in_room_tone(laugh: Laugh, rng: np.random.Generator) -> Laugh:
     )
 
 
+def sped(audio: Floats, speed: float) -> Floats:
+    """`audio` played at `speed` (to the hundredth), in whole hops."""
+    return np.clip(whole_hops(resample_poly(audio, 100, round(100 * speed))), -1.0, 1.0)
+
+
 def at_speed(laugh: Laugh, speed: float) -> Laugh:
     """Another voice of the same laugh: pitch, formants and rhythm times `speed`, labels along."""
-    audio = whole_hops(resample_poly(laugh.audio, 100, round(100 * speed)))
+    audio = sped(laugh.audio, speed)
     at = np.minimum((np.arange(len(audio) // HOP_SAMPLES) * speed).astype(int), len(laugh.laughter) - 1)
     percent = round(100 * speed)
     return replace(
         laugh,
         name=f"{laugh.name}@{percent}",
         voice=f"{laugh.voice}@{percent}",
-        audio=np.clip(audio, -1.0, 1.0),
+        audio=audio,
         laughter=laugh.laughter[at],
         speech=laugh.speech[at],
     )
@@ -107,7 +113,7 @@ def clips_of(laugh: Laugh, rng: np.random.Generator, seed: int) -> Iterator[Clip
     name = style_of(laugh, strength)
     motion, shown = face_motion(laugh, draw_laugh_style(rng, name), strength, seed)
     # Unknown rows, and speech whose articulation nobody knows, teach nothing about motion.
-    known = np.isfinite(laugh.laughter) & ~(laugh.speech > 0.5)
+    known = ~_followed(~np.isfinite(laugh.laughter) | (laugh.speech > 0.5), LONGEST_LINGER_S)
     weight = np.where(known, np.where(np.isfinite(laugh.speech), 1.0, 0.6), 0.0).astype(np.float32)
     whole = Clip(
         info=ClipInfo(laugh.name, laugh.voice, laugh.source, "laughter", laugh.use, laugh.split, name),
@@ -225,6 +231,12 @@ def laugh_from_bursts(audio: Floats, bursts: tuple[tuple[float, float], ...]) ->
     for start_s, end_s in bursts:
         rows[int(start_s / HOP_S) : int(np.ceil(end_s / HOP_S))] = True
     return audio, rows_of_bouts(bouts(rows), hops)
+
+
+def _followed(rows: NDArray[np.bool_], by_s: float) -> NDArray[np.bool_]:
+    """`rows` and what comes up to `by_s` after them."""
+    reach = round(by_s / HOP_S)
+    return np.convolve(rows, np.ones(reach + 1))[: len(rows)] > 0.5
 
 
 def _level(audio: NDArray[np.floating]) -> float:

@@ -11,12 +11,15 @@ from scipy.signal import lfilter, resample_poly
 from training.data.bursts import bouts, loudness_db, rows_of_bouts, sounding
 from training.data.clips import MOTION_SIZE, Clip, ClipInfo, Floats, whole_hops
 from training.data.decoys import DECOYS
-from training.data.laugh_clips import LONGEST_S, SHORTEST_S, pieces
+from training.data.laugh_clips import LONGEST_S, SHORTEST_S, pieces, sped
 from training.data.laughter import Recording, effort, hear, manifest
 
 LENGTH_S = (4.0, 10.0)
 MADE_TEST_SHARE = 0.2
 SHOUTS = 60
+# Laughs are copied at other speeds: what is no laugh has to be, too, or the resampler's traces give them away.
+COPY_SPEEDS = (0.86, 1.19)
+SPED_SHARE = 0.4
 
 # The face beside a sound: neutral where none of it is a voice; what a cough, a shout or a sob does to a face nobody
 # says.
@@ -38,13 +41,17 @@ def made(count: int, seed: int) -> Iterator[Clip]:
 
 
 def recorded(found: list[Recording]) -> Iterator[Clip]:
-    """Coughs, plain speech and noises of the laughter corpus."""
+    """Coughs, plain speech and noises of the laughter corpus; those that train at other speeds, too."""
     for recording in found:
-        if recording.kind in ("cough", "speech", "noise"):
+        if recording.kind not in ("cough", "speech", "noise"):
+            continue
+        audio = hear(recording.path)
+        for speed in (1.0, *COPY_SPEEDS) if recording.split == "train" else (1.0,):
+            copy = "" if speed == 1.0 else f"@{round(100 * speed)}"
             clip = _clip(
-                hear(recording.path),
-                recording.name,
-                recording.group,
+                audio if speed == 1.0 else sped(audio, speed),
+                recording.name + copy,
+                recording.group + copy,
                 recording.source,
                 recording.kind,
                 recording.use,
@@ -61,6 +68,8 @@ def voices(data: Path, seed: int) -> Iterator[Clip]:
     for row in people:
         audio = _excerpt(hear(data / row["path"]), rng)
         split = "test" if row["split"] == "val" else "train"
+        if split == "train" and rng.random() < SPED_SHARE:
+            audio = sped(audio, float(rng.uniform(*COPY_SPEEDS)))[: int(LONGEST_S * 16_000)]
         yield _clip(audio, f"voice-{row['person']}", row["person"], row["source"], "speech", row["use"], split)
     for row in (people[number] for number in rng.permutation(len(people))[:SHOUTS]):
         audio = shouted(_excerpt(hear(data / row["path"]), rng), rng)

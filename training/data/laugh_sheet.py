@@ -1,7 +1,9 @@
-"""The contact sheet of a laugh, to be looked at after a change:  python -m training.data.laugh_sheet --store DIR/laughter
+"""The contact sheet of a laugh, to be looked at after a change:
 
-For each style the clip whose laugh is nearest the middle of its kind: nine instants of the face that the store says, and
-beneath them the sound, the laughter, the jaw and the smile over time. Written to docs/audio/laugh_target.webp.
+    python -m training.data.laugh_sheet --store DIR/laughter
+
+For each style the clip whose laugh is nearest the middle of its kind: nine instants of the face that the store says,
+and beneath them the sound, the laughter, the jaw and the smile over time. Written to docs/audio/laugh_target.webp.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from training.head.picture import Picture, render
 
 FRAMES = 9
 STYLES = ("polite", "giggle", "hearty")
-_TILE, _GRAPH_PX = (176, 206), 70
+_TILE, _GRAPH_PX = (190, 226), 64
 _BEFORE_S, _AFTER_S = 0.3, 1.2
 _INK, _PAPER = (40, 40, 46), (250, 250, 250)
 _CURVES = {"laughter": (225, 180, 60), "jawOpen": (200, 60, 50), "mouthSmileLeft": (50, 110, 200)}
@@ -44,7 +46,7 @@ def strip(clip: Clip) -> Picture:
     lids, gaze = np.zeros(2, np.float32), np.zeros(4, np.float32)
     for hop in hops:
         vertices = rig.vertices(clip.motion[hop, :50], clip.motion[hop, 50:], lids, gaze)
-        faces.append(render(vertices, head, yaw_rad=0.25, size=_TILE, height_m=0.27))
+        faces.append(render(vertices, head, yaw_rad=0.12, size=_TILE, height_m=0.225))
     weights = np.stack([
         arkit.to_arkit(clip.motion[hop, :50], clip.motion[hop, 50:], lids, gaze) for hop in range(first, last + 1)
     ])  # fmt: skip

@@ -60,7 +60,7 @@ class LaughVoice:
 
 @dataclass(frozen=True, eq=False)
 class SynthesisedLaugh:
-    """audio float32 [samples] 16 kHz, peak below 1; bursts (start_s, end_s) of its voice, of all bouts."""
+    """audio float32 [samples] 16 kHz, peak below 1; bursts (start_s, end_s), and breaths drawn between bouts."""
 
     audio: Floats
     bursts: tuple[tuple[float, float], ...]
@@ -92,6 +92,7 @@ def synthesise_laugh(voice: LaughVoice, rng: np.random.Generator) -> Synthesised
         if number > 0:
             inhaled = _inhalation(rng, voice)
             pieces.append((now_s, inhaled))
+            bursts.append((now_s, now_s + len(inhaled) / SAMPLE_RATE_HZ))
             now_s += len(inhaled) / SAMPLE_RATE_HZ + float(rng.uniform(0.02, 0.25))
         pitch_fall = float(rng.uniform(1.0, 6.0)) / 12.0  # octaves over the bout
         level_fall_db = float(rng.uniform(4.0, 14.0))
