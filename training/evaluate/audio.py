@@ -25,12 +25,12 @@ LOOKAHEADS_MS = (0, 40, 80, 160, 240)
 NOT_KNOWN = "n/a"
 
 
-def subjects(voice: Path, cache: Path) -> tuple[list[Subject], list[str]]:
+def subjects(voice: Path, lookaheads_ms: Sequence[int], cache: Path) -> tuple[list[Subject], list[str]]:
     """Who can be judged here, and a sentence for each who cannot."""
     found: list[Subject] = []
     absent: list[str] = []
     if voice.exists():
-        found += [VoiceModel(voice, milliseconds / 1e3) for milliseconds in LOOKAHEADS_MS]
+        found += [VoiceModel(voice, milliseconds / 1e3) for milliseconds in lookaheads_ms]
     else:
         absent.append(f"{voice.name} was not judged: there is no such file; train and export it first")
     found.append(VoiceModel(WEIGHTS / "envelope.onnx"))
@@ -130,11 +130,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--data-dir", type=Path, required=True, help="folder of the stores; results are kept there too")
     parser.add_argument("--voice", type=Path, default=WEIGHTS / "voice.onnx", help="the model that is judged")
+    parser.add_argument("--lookahead", type=int, nargs="+", default=LOOKAHEADS_MS, metavar="MS", help="of the voice")
     parser.add_argument("--peer-cache", type=Path, default=None, help="where npm installs (default: DATA/peer)")
     parser.add_argument("--out", type=Path, default=PAGE, help="the page that is written")
     given = parser.parse_args(arguments)
     material = load(given.data_dir)
-    found, notes = subjects(given.voice, given.peer_cache or given.data_dir / "peer")
+    found, notes = subjects(given.voice, given.lookahead, given.peer_cache or given.data_dir / "peer")
     notes += [f"{part}: {reason}" for part, reason in material.missing.items()]
     rows: list[Judged] = []
     for subject in found:
