@@ -2,8 +2,7 @@
 
 The network gives log probabilities of 191 tokens every 20 ms, as trained by CTC: a sound is one short spike, the rest
 is blank. With a transcript the spikes are found by forced alignment (`forced`), without by the best path (`free`).
-A spike lies a while after the sound began: `spans` places the boundaries where they lie for voices whose phones are
-known exactly (measured in `_FIT`), then moves those of stops and pauses to where the level falls and rises.
+What lies between the spikes is for `training.data.boundaries` to find.
 """
 
 from __future__ import annotations
@@ -85,6 +84,16 @@ class PhoneNetwork:
 def phone_network() -> PhoneNetwork:
     """The network, loaded once."""
     return PhoneNetwork()
+
+
+def separately(words: Sequence[tuple[Sounds, int]], classes: Sequence[Sounds]) -> tuple[list[Sounds], list[int]]:
+    """Sounds and stresses of a transcript, those that the network has no token for taken apart."""
+    pieces = [
+        (piece, stress)
+        for sounds, stress in words
+        for piece in ([sounds] if sounds in classes else [((symbol, 1.0),) for symbol, _ in sounds])
+    ]
+    return [piece for piece, _ in pieces], [stress for _, stress in pieces]
 
 
 def free(log_probs: Doubles, classes: Sequence[Sounds]) -> list[Spike]:

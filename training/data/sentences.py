@@ -7,7 +7,7 @@ lists, spelling and very short utterances; other languages combine a subject, a 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def _split(text: str) -> list[str]:
     return [entry.replace("_", " ") for entry in entries if entry.strip()]
 
 
-def _one(entries: list[str], rng: np.random.Generator) -> str:
+def _one(entries: Sequence[str], rng: np.random.Generator) -> str:
     return entries[int(rng.integers(len(entries)))]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from training.data.alphabets import of_ipa, timed
+from training.data.alphabets import Sounds, of_ipa, timed
 from training.data.clips import SAMPLE_RATE_HZ, Floats
 from training.data.phones import VOWELS, Phone
 from training.data.utterance import Utterance, at_16_khz
@@ -78,6 +78,17 @@ class EspeakVoice:
         return Utterance(audio, _with_closures(_phones(sounds, engine.stresses(text)), audio))
 
 
+def pronounced(text: str, language: str = "en-us") -> list[list[tuple[Sounds, int]]]:
+    """The words of `text` as espeak-ng would say them: (sounds, stress 0..2) each. RuntimeError without the library."""
+    engine = _engine()
+    engine.select(language, 1.0, 1.0)
+    words = []
+    for word in re.sub(r"\([a-z-]+\)", "", engine.ipa(text, _IPA_TEXT | ord("_") << 8)).split():
+        sounds = [(of_ipa(name), 2 if "ˈ" in name else int("ˌ" in name)) for name in word.split("_")]
+        words.append([(each, stress) for each, stress in sounds if each])
+    return [word for word in words if word]
+
+
 @dataclass(frozen=True)
 class _Sound:
     name: str
@@ -123,12 +134,16 @@ class _Engine:
 
     def stresses(self, text: str) -> list[tuple[str, int]]:
         """(IPA of a vowel, stress 0..2) in the order of the text."""
+        return _vowels_of(self.ipa(text, _IPA_TEXT))
+
+    def ipa(self, text: str, mode: int) -> str:
+        """The text in IPA, clauses and words with spaces between."""
         data = ctypes.c_char_p(text.encode())
         parts = []
         while data.value is not None:
-            part = self._library.espeak_TextToPhonemes(ctypes.byref(data), _UTF8, _IPA_TEXT)
+            part = self._library.espeak_TextToPhonemes(ctypes.byref(data), _UTF8, mode)
             parts.append((part or b"").decode("utf-8", "replace"))
-        return _vowels_of(" ".join(parts))
+        return " ".join(parts)
 
     def _take(self, samples: Any, count: int, events: Any) -> int:
         if samples and count > 0:

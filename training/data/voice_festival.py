@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import soundfile
 
 from training.data.alphabets import of_festival, timed
@@ -89,7 +90,7 @@ class FestivalVoice:
         if segments is None or not wave.exists():
             return None
         samples, rate_hz = soundfile.read(wave, dtype="float32")
-        audio, phones, start_s = at_16_khz(samples, rate_hz), list[Phone](), self.lag_s
+        audio, phones, start_s = at_16_khz(np.asarray(samples, np.float32), rate_hz), list[Phone](), self.lag_s
         seconds = len(audio) / SAMPLE_RATE_HZ
         for name, end_s, stress in segments:
             end_s = min(max(start_s, end_s + self.lag_s), seconds)
