@@ -38,8 +38,8 @@ _ALIGN_UNITS_HZ = 25_000.0  # of GRID's word times
 _SHORTEST_S = 2.5  # a clip in which sync can be told from chance
 
 # A speaker whose lips hardly follow his loudness: in sync by phones. What a regression over folds of the clip predicts
-# of the lips from a phone network's probabilities fits best here (mean r of opening, width and protrusion 0.27; next peak
-# 0.12).
+# of the lips from a phone network's probabilities fits best here (mean r of opening, width, protrusion 0.27; the next
+# peak 0.12).
 _OFFSET_BY_PHONES_S = {"tanshuai0219+EDTalk.pose_source2": -0.14}
 
 # Looked at and left out, whatever their sync says.
