@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--export", type=Path, help="where the model goes; default in the run's folder")
     parser.add_argument("--smoke", action="store_true", help="a tiny run on made-up data, in under a minute")
     parser.add_argument("--threads", type=int, default=0, help="of torch; default all")
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_intermixed_args(arguments)
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     try:

@@ -17,6 +17,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from models.audio.encoder import LONGEST_LOOKAHEAD_HOPS
+from models.head.arkit import ArkitMap
+from models.head.flame import open_head
+from models.head.regions import mouth_projector
 from training.data.clips import HOP_SAMPLES, MOTION_SIZE, UNKNOWN_PHONE, Clip, ClipInfo, ClipStore
 from training.data.phones import INDEX_OF_PHONE, SILENCE
 
@@ -26,6 +29,8 @@ Batch = dict[str, Tensor]
 # The look-aheads that a user may choose are drawn most often; those between them sometimes.
 USUAL_LOOKAHEADS_HOPS = (0, 2, 4, 4, 8, 12)
 _ODD_LOOKAHEAD = 0.15
+# Of a filmed face the voice tells the mouth; what brows and eyes did is not in the sound.
+_FILMED = "talking"
 # The first motion after silence is rarely the first of an excerpt: its start is learnt from, but not judged.
 _PAST_HOPS = 1
 
@@ -100,7 +105,9 @@ class ExcerptBatches(Dataset[Batch]):
             self._chances.append(weight / weight.sum())
             shares.append(share)
         self._shares = np.array(shares) / sum(shares)
-        self.styles = _styles([info for store in self._stores for info in store.infos])
+        self._to_mouth = mouth_projector(open_head(), ArkitMap(open_head())).T
+        learnt = zip(self._stores, self._clips, strict=True)
+        self.styles = _styles([store.infos[n] for store, clips in learnt for n in clips])
 
     def __len__(self) -> int:
         return 1 << 30
@@ -122,9 +129,15 @@ class ExcerptBatches(Dataset[Batch]):
             row = _muted(row, self.silence(rng, self.excerpts.hops * HOP_SAMPLES))
         elif self.augment is not None and rng.random() < self.excerpts.augmented:
             row["audio"] = self.augment(np.asarray(row["audio"], np.float32), rng)
+        if clip.info.kind == _FILMED:
+            row["motion"], row["past"] = self._mouth_of(row["motion"]), self._mouth_of(row["past"])
         style = self.styles.index(clip.info.style) if clip.info.style in self.styles else 0
         row["style"] = np.array(style if rng.random() < self.excerpts.styled else 0, np.int64)
         return row
+
+    def _mouth_of(self, motion: NDArray[np.generic]) -> Floats:
+        expression, jaw = np.split(np.asarray(motion, np.float32), [len(self._to_mouth)], axis=-1)
+        return np.concatenate([expression @ self._to_mouth, jaw], axis=-1)
 
 
 def excerpt(clip: Clip, hops: int, rng: np.random.Generator) -> dict[str, NDArray[np.generic]]:

@@ -18,7 +18,7 @@ from training.losses.mouth import MouthSurface
 from training.recipe import RecipeError
 
 # Coefficients that hardly move in speech are not blown up beyond this share of the middle one's spread.
-_LEAST_SPREAD = 0.25
+_LEAST_SPREAD = 0.75
 _LEAST_SD, _LEAST_RAD = 0.02, 0.002
 _SPREAD_ROWS = 40_000
 
