@@ -21,12 +21,12 @@ import numpy as np
 
 from training.data.clips import HOP_S, Clip, ClipStore, ClipWriter
 from training.data.laugh_clips import (
-    LONGEST_S,
     Laugh,
     at_speed,
     clips_of,
     laugh_from_bursts,
     laughing_speech,
+    phrase,
 )
 from training.data.laugh_decoys import made, recorded, voices
 from training.data.laugh_synthesis import draw_laugh_voice, synthesise_laugh
@@ -96,21 +96,18 @@ def laugh_clips(laughs: list[Laugh], seed: int) -> Iterator[Clip]:
 
 
 def laughing_speech_clips(laughs: list[Laugh], speech: ClipStore, count: int, seed: int) -> Iterator[Clip]:
-    """`count` clips of speech with a laugh in it, test speech with test laughs."""
+    """`count` clips of free speech with a laugh in it; held-out speech goes with held-out laughs."""
     short = [laugh for laugh in laughs if len(laugh.laughter) * HOP_S < _LONGEST_IN_SPEECH_S]
-    spoken = [
-        number
-        for number, info in enumerate(speech.infos)
-        if info.kind == "speech" and speech.hops[number] * HOP_S < LONGEST_S - 2.0
-    ]
+    spoken = [number for number, info in enumerate(speech.infos) if info.kind == "speech" and info.use == "free"]
     done = 0
     for draw in range(10 * count):
         rng = np.random.default_rng([seed, 5, draw])
-        said = speech[spoken[int(rng.integers(len(spoken)))]]
+        whole = speech[spoken[int(rng.integers(len(spoken)))]]
         laugh = short[int(rng.integers(len(short)))]
-        if (laugh.split == "train") != (said.info.split == "train") or np.isnan(laugh.laughter).any():
+        if (laugh.split == "train") != (whole.info.split == "train") or np.isnan(laugh.laughter).any():
             continue
-        clip = laughing_speech(said, laugh, rng, draw)
+        said = phrase(whole, rng)
+        clip = None if said is None else laughing_speech(said, laugh, rng, draw)
         if clip is None:
             continue
         yield clip

@@ -20,9 +20,10 @@ from training.data.clips import HOP_S, HOP_SAMPLES, SAMPLE_RATE_HZ, Clip, ClipIn
 from training.data.coarticulation import motion_of_faces
 from training.data.laugh_motion import LaughStyle, draw_laugh_style, laugh_face, presence
 from training.data.laughter import effort
-from training.data.phones import BILABIALS, INDEX_OF_PHONE, LABIODENTALS
+from training.data.phones import BILABIALS, INDEX_OF_PHONE, LABIODENTALS, SILENCE
 
 SHORTEST_S, LONGEST_S = 2.0, 12.0
+PHRASE_S = (2.0, 6.5)
 LAUGH_VALENCE = 0.8
 LONGEST_LINGER_S = 1.35
 
@@ -166,6 +167,22 @@ def part(clip: Clip, begin: int, end: int, number: int) -> Clip:
     return replace(clip, info=replace(clip.info, name=f"{clip.info.name}/{number}"), audio=audio, **rows)
 
 
+def phrase(clip: Clip, rng: np.random.Generator) -> Clip | None:
+    """A random 2 to 6.5 s of `clip` from pause to pause, the pauses' middles; None if it has no such stretch."""
+    edges = np.diff(np.pad((clip.phones == INDEX_OF_PHONE[SILENCE]).astype(np.int8), 1))
+    pauses = (np.flatnonzero(edges > 0) + np.flatnonzero(edges < 0)) // 2
+    stretches = [
+        (int(begin), int(end))
+        for begin in pauses
+        for end in pauses
+        if PHRASE_S[0] <= (end - begin) * HOP_S <= PHRASE_S[1]
+    ]
+    if not stretches:
+        return None
+    begin, end = stretches[int(rng.integers(len(stretches)))]
+    return part(clip, begin, end, begin)
+
+
 def laughing_speech(speech: Clip, laugh: Laugh, rng: np.random.Generator, seed: int) -> Clip | None:
     """`speech` and `laugh` in one clip, the laugh behind, before or within; None when that is longer than 12 s.
 
@@ -192,7 +209,7 @@ def laughing_speech(speech: Clip, laugh: Laugh, rng: np.random.Generator, seed: 
         said = _shaken(said, laughter, rng)
     audio = said + laugh_alone + 10.0 ** (rng.uniform(-74.0, -58.0) / 20.0) * rng.normal(size=len(said))
     audio *= min(1.0, _CLIP_PEAK / float(np.abs(audio).max()))
-    phones = np.full(hops, INDEX_OF_PHONE["sil"], np.uint8)
+    phones = np.full(hops, INDEX_OF_PHONE[SILENCE], np.uint8)
     phones[at_speech : at_speech + spoken] = speech.phones
     total = replace(laugh, audio=laugh_alone.astype(np.float32), laughter=laughter, speech=np.zeros(hops, np.float32))
     strength = strength_of(total)

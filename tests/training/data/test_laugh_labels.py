@@ -9,7 +9,7 @@ import soundfile
 
 from training.data.build_laughter import area_under_roc
 from training.data.clips import HOP_SAMPLES, Clip, ClipInfo
-from training.data.laugh_clips import Laugh, clips_of, laugh_from_bursts, laughing_speech, sped
+from training.data.laugh_clips import Laugh, clips_of, laugh_from_bursts, laughing_speech, phrase, sped
 from training.data.laugh_decoys import shouted
 from training.data.laugh_synthesis import LaughVoice, synthesise_laugh
 from training.data.laughter import Recording, correlation, effort, kind_and_group, labels, recordings, split
@@ -174,6 +174,21 @@ def test_a_laugh_behind_speech_leaves_the_speech_alone() -> None:
     first = int(np.argmax(clip.laughter))
     np.testing.assert_allclose(clip.motion[: first - 5], np.pad(said.motion, ((0, first - 105), (0, 0))), atol=1e-6)
     assert clip.valence[first + 20] > 0.7
+
+
+def test_a_phrase_goes_from_pause_to_pause() -> None:
+    said = speech_clip(900)
+    for pause in (0, 200, 400, 890):
+        said.phones[pause : pause + 10] = INDEX_OF_PHONE["sil"]
+    starts: set[int] = set()
+    for seed in range(12):
+        one = phrase(said, np.random.default_rng(seed))
+        assert one is not None
+        assert one.hops == 200
+        assert one.phones[0] == one.phones[-1] == INDEX_OF_PHONE["sil"]
+        starts.add(int(one.info.name.rsplit("/", 1)[1]))
+    assert starts == {5, 205}
+    assert phrase(speech_clip(900), np.random.default_rng(0)) is None
 
 
 def test_speed_is_pitch() -> None:
