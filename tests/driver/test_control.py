@@ -135,14 +135,15 @@ def test_a_port_that_the_network_reaches_is_opened_with_a_warning() -> None:
 
 def test_look_ahead_turned_in_the_middle_of_a_run(tiny_voice: Path) -> None:
     voice = VoiceSettings(model=str(tiny_voice), lookahead_ms=0)
-    settings = Settings(audio=str(demo_sample()), realtime=True, duration_s=3.0, out=(), control=URL, voice=voice)
+    settings = Settings(audio=str(demo_sample()), duration_s=6.5, out=(), control=URL, voice=voice)
     run = assemble(settings, print)
     frames: list[FaceFrame] = []
 
     def see(frame: FaceFrame) -> None:
         frames.append(frame)
-        if len(frames) in (60, 120):
-            sender.send(encode_message("/avatar/voice/lookahead", 160 if len(frames) == 60 else 40))
+        if lookahead_ms := {60: 160, 210: 40}.get(len(frames)):
+            sender.send(encode_message("/avatar/voice/lookahead", lookahead_ms))
+            wait_until(lambda: run.voice is not None and run.voice.knobs.lookahead_ms == lookahead_ms)
 
     run.pipeline.on_frame = see
     with run.control as control, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
@@ -150,9 +151,10 @@ def test_look_ahead_turned_in_the_middle_of_a_run(tiny_voice: Path) -> None:
         sender.connect(("127.0.0.1", control.port))
         run.pipeline.run()
     ages_ms = np.array([(frame.publish_ns - frame.capture_ns) / 1e6 for frame in frames])
-    first, second, third = (float(np.median(ages_ms[at : at + 25])) for at in (30, 90, 150))
-    assert second - first == pytest.approx(160, abs=15)
-    assert third - first == pytest.approx(40, abs=15)
+    # At full speed the encoder is up to 96 hops ahead of the frames, so it heeds a turn up to two seconds later.
+    first, second, third = (ages_ms[at : at + 24].mean() for at in (30, 185, 355))
+    assert second - first == pytest.approx(160, abs=1)
+    assert third - first == pytest.approx(40, abs=1)
     captured = np.array([frame.capture_ns for frame in frames[5:]])
     assert np.diff(captured).min() >= 0
 
