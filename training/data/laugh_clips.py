@@ -30,7 +30,7 @@ LONGEST_LINGER_S = 1.35
 _LEAD_S, _TAIL_S = (0.4, 1.2), (1.0, 1.6)  # of room tone around a laugh that is cut out closely
 _TRIM_S = 0.6
 _GIGGLE_HZ = 5.4
-_POLITE = 0.5
+_POLITE = 0.56
 _LIPS = [INDEX_OF_PHONE[symbol] for symbol in sorted(BILABIALS | LABIODENTALS)]
 _OPENERS = [
     ARKIT_SHAPES.index(name)
