@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -50,8 +50,6 @@ _HEAD_START_NS = 300_000_000
 # Pictures of a file come at whole frames: the ticks then fall just after they are known, not long after.
 _FIRST_TICK_NS = KNOWN_AFTER_NS + 1_000_000
 _STILL_S = 10.0
-# Long enough for the first picture, which costs most, and for the first one that also teaches who it is.
-_REHEARSAL_S = 0.3
 _LIVE_PICTURES, _FILE_PICTURES = 1, 4
 _SOUNDS = 32
 
@@ -80,8 +78,6 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
     motion_map = None if settings.head == OPEN_HEAD_ID else load_added_head(settings.head)[1]
     picture, sound = _inputs(settings)
     is_paced = settings.realtime or settings.demo or picture.is_live or sound.is_live
-    if is_paced:
-        _rehearse(settings, has_picture=bool(picture.name), has_sound=bool(sound.name))
     video_stages = _video_stages(settings, notify) if picture.name else []
     voice = _voice(settings) if sound.name else None
     hello = Hello("avatar-driver", __version__, settings.head, settings.rate_hz)
@@ -111,30 +107,6 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
             sink.close()
         raise
     return Run(settings, pipeline, publisher, voice, control)
-
-
-def _rehearse(settings: Settings, *, has_picture: bool, has_sound: bool) -> None:
-    """Play a moment of the embedded sample through the whole path, at full speed and to nobody.
-
-    What runs for the first time is slow (pages, caches, code that is compiled): half a dozen frames would come late.
-    """
-    sample = str(demo_sample())
-    rehearsal = replace(
-        settings,
-        webcam=None,
-        mic=None,
-        demo=False,
-        video=sample if has_picture else None,
-        audio=sample if has_sound else "none",
-        realtime=False,
-        loop=False,
-        record=None,
-        out=(),
-        control=None,
-        duration_s=_REHEARSAL_S,
-    )
-    if has_picture or has_sound:
-        assemble(rehearsal, notify=lambda sentence: None).pipeline.run()
 
 
 @dataclass(frozen=True)

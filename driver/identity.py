@@ -61,6 +61,17 @@ class Identity:
     values: Doubles
 
 
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What one picture says about person and face together, without priors: normal equations `normal` [P + F, P + F]
+    and `gradient` [P + F] at `face`; the person's own unknowns come first, then the face's.
+    """
+
+    normal: Doubles
+    gradient: Doubles
+    face: Face
+
+
 class IdentityLearner:
     """Learns one head's people. Keeps no state: what is learnt is in `Identity`."""
 
@@ -109,12 +120,17 @@ class IdentityLearner:
         rest = rig.at_rest(known) + rig.person_slip_dirs @ slips + np.einsum("kdl,d->lk", shapes, idle)
         return Person(shape, rest, rig.joint(JAW, known, np.zeros(rig.expression_dirs.shape[2], np.float32)))
 
-    def learned(self, identity: Identity, left: Residual, face: Face) -> Identity:
-        """`identity` after one more picture, of which `face` is the fit and `left` the residual."""
-        settings, prior, view = self.settings, self._fitter.prior, self._fitter.view
+    def lesson(self, left: Residual, face: Face) -> Lesson:
+        """What can be learnt from a picture of which `face` is the fit and `left` the residual."""
+        view = self._fitter.view
         derivative = np.concatenate([view.by_dirs(left, self._dirs), view.by_face(left)])
-        normal = (derivative @ derivative.T).astype(np.float64)
-        gradient = derivative @ left.values
+        normal, gradient = derivative @ derivative.T, derivative @ left.values
+        return Lesson(normal.astype(np.float64), gradient.astype(np.float64), face)
+
+    def learned(self, identity: Identity, lesson: Lesson) -> Identity:
+        """`identity`, the one at which the picture was fitted, after its lesson."""
+        settings, prior, view = self.settings, self._fitter.prior, self._fitter.view
+        normal, gradient, face = lesson.normal, lesson.gradient, lesson.face
         # The face's shapes are the person's too. One at its bound cannot give way to the person.
         can_move = np.ones(view.size, bool)
         can_move[-view.shape_count :] = face.weights > 0.0

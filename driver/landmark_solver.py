@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from driver.eyes import EyeMeter, EyeModel, Eyes, EyeSettings
 from driver.face_fit import FaceFitter, FitSettings
 from driver.face_view import Face, FaceView, Person, Pinhole, Residual, Sighting
-from driver.identity import Identity, IdentityLearner, IdentitySettings
+from driver.identity import Identity, IdentityLearner, IdentitySettings, Lesson
 from driver.shape_space import ShapeSpace
 from driver.types import FaceTrack, Motion
 from models.head.flame import HeadModel, open_head
@@ -53,7 +53,8 @@ class SolverSettings:
 
 @dataclass(frozen=True, eq=False)
 class _Acquaintance:
-    """Whom the camera sees, as far as is known: identity, what follows from it, the eyes, and when it was learnt.
+    """Whom the camera sees, as far as is known: identity, what follows from it, the eyes, when the last lesson was, and
+    that lesson until it is learnt. It is taken from one picture and learnt with the next, so that none costs both.
 
     `lens` is by how much the picture is a longer lens's than the camera's: 1, or more for a picture cut out of another.
     """
@@ -63,7 +64,8 @@ class _Acquaintance:
     person: Person
     eye_model: EyeModel
     eyes: Eyes
-    learnt_ns: int
+    lesson_ns: int
+    lesson: Lesson | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,12 +130,14 @@ class LandmarkSolver:
         is_learnable = item.presence >= self._settings.learn_presence and facing >= self._settings.learn_facing
         if before is None and is_learnable:
             for _ in range(self._settings.first_meetings):
-                who = self._better_known(who, left, face, item.capture_ns)
+                who = self._better_known(who, self._learner.lesson(left, face))
                 face, left = self._fit(observed, who, face, eyes, None)
         eyes = self._meter.measure(observed, who.eye_model, face, who.eyes, elapsed_s or 0.0, learn=is_learnable)
         who = replace(who, eyes=eyes)
-        if is_learnable and item.capture_ns - who.learnt_ns >= self._settings.identity.interval_s * 1e9:
-            who = self._better_known(who, left, face, item.capture_ns)
+        if who.lesson is not None:
+            who = self._better_known(who, who.lesson)
+        elif is_learnable and item.capture_ns - who.lesson_ns >= self._settings.identity.interval_s * 1e9:
+            who = replace(who, lesson=self._learner.lesson(left, face), lesson_ns=item.capture_ns)
         self._state = _State(item.capture_ns, item.landmarks[:, :2].mean(axis=0), face, who)
         return Motion(
             capture_ns=item.capture_ns,
@@ -180,11 +184,11 @@ class LandmarkSolver:
         eyes = self._meter.start()
         return _Acquaintance(lens, identity, person, self._meter.model(person.shape), eyes, item.capture_ns)
 
-    def _better_known(self, who: _Acquaintance, left: Residual, face: Face, capture_ns: int) -> _Acquaintance:
-        identity = self._learner.learned(who.identity, left, face)
+    def _better_known(self, who: _Acquaintance, lesson: Lesson) -> _Acquaintance:
+        identity = self._learner.learned(who.identity, lesson)
         person = self._learner.person(identity)
         eye_model = self._meter.model(person.shape)
-        return replace(who, identity=identity, person=person, eye_model=eye_model, learnt_ns=capture_ns)
+        return replace(who, identity=identity, person=person, eye_model=eye_model, lesson=None)
 
     @property
     def lens(self) -> float:
