@@ -28,6 +28,8 @@ OPSET = 20
 STATE_PREFIX = "state_"
 NEXT_STATE_PREFIX = "next_state_"
 SUMS_NAME = "SHA256SUMS"
+# Smaller tensors stay as they are: they weigh nothing, and spreads and biases want their digits.
+_WORTH_HALVING = 4096
 
 
 class ExportError(RuntimeError):
@@ -47,15 +49,30 @@ class ModelCard:
     styles: str = "{}"
 
 
-def export(module: StreamingModule, path: Path, card: ModelCard, example: Tensor, tolerance: float = 1e-4) -> float:
+def export(
+    module: StreamingModule,
+    path: Path,
+    card: ModelCard,
+    example: Tensor,
+    tolerance: float = 1e-4,
+    half_weights: bool = False,
+) -> float:
     """Write `module` to `path` and its hash to SHA256SUMS beside it; the largest difference seen.
 
     example     a signal [batch, hops * hop_size, ...] like the real one, batch and hops at least 2: torch and ONNX
                 Runtime are both streamed over it in random chunks, once alone and once as a batch
+    half_weights  round the module's weights to float16 (in place) and store them so: half the file, and no difference
+                between torch and the file, which computes in float32 as before
     Raises ExportError when any output or state differs by more than `tolerance`; nothing is written then.
     """
     module = module.eval().requires_grad_(False)
+    if half_weights:
+        for tensor in module.state_dict().values():
+            if tensor.numel() >= _WORTH_HALVING:
+                tensor.copy_(tensor.half())
     graph = _to_onnx(module, example)
+    if half_weights:
+        _store_halves(graph)
     metadata = {
         **asdict(card),
         "hop_size": str(module.hop_size),
@@ -118,6 +135,24 @@ def _to_onnx(module: StreamingModule, example: Tensor) -> onnx.ModelProto:
             node.ClearField("metadata_props")
     onnx.checker.check_model(graph)
     return graph
+
+
+def _store_halves(graph: onnx.ModelProto) -> None:
+    """Replace each large float32 weight that float16 holds exactly by its half and a cast that runs once, at loading."""
+    casts: list[onnx.NodeProto] = []
+    for number, weight in enumerate(graph.graph.initializer):
+        values = onnx.numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.size < _WORTH_HALVING:
+            continue
+        halves = values.astype(np.float16)
+        if not np.array_equal(halves.astype(np.float32), values):
+            continue
+        name = weight.name
+        graph.graph.initializer[number].CopyFrom(onnx.numpy_helper.from_array(halves, f"{name}_half"))
+        casts.append(onnx.helper.make_node("Cast", [f"{name}_half"], [name], to=onnx.TensorProto.FLOAT))
+    nodes = list(graph.graph.node)
+    graph.graph.ClearField("node")
+    graph.graph.node.extend([*casts, *nodes])
 
 
 def _largest_difference(module: StreamingModule, content: bytes, signal: Tensor) -> float:

@@ -37,6 +37,8 @@ def export_voice(talk: Branch, laugh: Branch | None, student: VoiceStudent, path
     """Write `path` (and its hash beside it); the styles go along in its metadata."""
     voice = voice_of(talk, laugh, student.spread)
     styles = json.dumps(named(student.style_names, student.styles.weight))
-    worst = export(voice, path, ModelCard("voice", VERSION, OPEN_HEAD_ID, styles), speech_like(2, 1.0))
+    worst = export(
+        voice, path, ModelCard("voice", VERSION, OPEN_HEAD_ID, styles), speech_like(2, 1.0), half_weights=True
+    )
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, torch and ONNX Runtime agree to {worst:.1e}")
     return path
