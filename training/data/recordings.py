@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -112,25 +113,30 @@ def sound_of(path: Path) -> Floats:
     return np.concatenate(parts).astype(np.float32)
 
 
-def emodb_phones(marks: Path) -> list[Phone]:
-    """Phones of an EmoDB .lablaut file: ends of sounds and remarks on them; equal neighbours are one phone."""
+def emodb_phones(marks: Path, seconds: float = np.inf) -> list[Phone]:
+    """Phones of an EmoDB .lablaut file, cut at `seconds`.
+
+    A mark's time is where its sound, or the remark on it, begins. Equal neighbours, such as the closure and the release
+    of a stop, are one phone.
+    """
     lines = marks.read_text(encoding="latin-1").splitlines()
-    phones, start_s = list[Phone](), 0.0
-    for line in lines[lines.index("#") + 1 :]:
-        fields = line.split("\t")
-        words = fields[0].split()
-        if len(words) < 2:
-            continue
-        sounds = of_emodb(words[2] if len(words) > 2 else "")
-        end_s = max(float(words[0]), start_s)
-        stress = 2 if fields[2:] and fields[2].strip() in ("1", "2") else 0
-        if not sounds and phones:  # a remark: how the sound before goes on
-            phones[-1] = Phone(phones[-1].symbol, phones[-1].start_s, end_s, phones[-1].stress)
-        elif sounds and phones and len(sounds) == 1 and phones[-1].symbol == sounds[0][0]:
-            phones[-1] = Phone(phones[-1].symbol, phones[-1].start_s, end_s, max(phones[-1].stress, stress))
+    fields = [line.split("\t") for line in lines[lines.index("#") + 1 :]]
+    words = [field[0].split() for field in fields]
+    starts_s = [float(each[0]) for each in words if len(each) >= 2]
+    labels = [each[2] if len(each) > 2 else "" for each in words if len(each) >= 2]
+    stressed = [field[2:] and field[2].strip() in ("1", "2") for field in fields if len(field[0].split()) >= 2]
+    phones = list[Phone]()
+    for number, (start_s, end_s) in enumerate(pairwise(starts_s)):
+        end_s = min(max(start_s, end_s), seconds)
+        if start_s >= seconds:
+            break
+        sounds, stress = of_emodb(labels[number]), 2 if stressed[number] else 0
+        is_rest = labels[number] == "."
+        if phones and not is_rest and (not sounds or (phones[-1].symbol == sounds[0][0] and len(sounds) == 1)):
+            last = phones[-1]
+            phones[-1] = Phone(last.symbol, last.start_s, end_s, max(last.stress, stress))
         else:
             phones += timed(sounds, start_s, end_s, stress)
-        start_s = end_s
     return spoken(phones)
 
 
@@ -147,7 +153,7 @@ def align(recording: Recording, audio: Floats, text: str | None) -> Aligned:
     """The phones of a recording."""
     marks = recording.path.with_suffix(".lablaut")
     if marks.exists():
-        return Aligned(emodb_phones(marks), "marks", 0.0)
+        return Aligned(emodb_phones(marks, len(audio) / SAMPLE_RATE_HZ), "marks", 0.0)
     network = phone_network()
     log_probs = network(audio)
     if text:
@@ -203,6 +209,6 @@ def build_recordings(data: Path, folder: Path, progress: Progress | None = None,
 
 
 def _by_usefulness(found: list[Recording]) -> list[Recording]:
-    """What is learnt from first, many commands of few people late: a build that is cut short has the best."""
-    order = {"train": 0, "val": 1, "test": 3}
-    return sorted(found, key=lambda one: (2 if one.source == _COMMANDS else order[one.split], one.name))
+    """What is learnt from first, many commands of few people last: a build that is cut short has the best."""
+    order = {"train": 0, "val": 1, "test": 2}
+    return sorted(found, key=lambda one: (3 if one.source == _COMMANDS else order[one.split], one.name))

@@ -30,7 +30,7 @@ _WORDS_PER_MINUTE, _MIDDLE_PITCH, _MIDDLE_RANGE = 165, 50, 50
 
 _STOPS = frozenset("ptkbdɡʔʈɖq")
 _SILENT_STOPS, _BURST_SHARE = frozenset("ptk"), 0.15
-_CLOSURE_LEVEL = 10 ** (-48 / 20)  # of the loudest: formant synthesis is silent there
+_CLOSURE_LEVEL = 10 ** (-34 / 20)  # of the loudest: formant synthesis is silent there, but for some variants' echo
 _LONGEST_CLOSURE_S = 0.12
 _SHORT_REST_S = 0.05  # an unnamed event this short is a glottal onset of what follows
 _STEP_S = 0.002

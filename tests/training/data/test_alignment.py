@@ -62,6 +62,8 @@ def test_forced_finds_the_transcript_and_survives_mishearing() -> None:
 def test_forced_keeps_twins_apart() -> None:
     spikes = forced(lattice({5: 1, 12: 1}), CLASSES, [of_ipa("m"), of_ipa("m")])
     assert [round(spike.time_s / FRAME_S) for spike in spikes] == [5, 12]
+    close = forced(lattice({5: 1, 6: 1}), CLASSES, [of_ipa("m"), of_ipa("m")])
+    assert close[1].time_s - close[0].time_s >= 2 * FRAME_S  # a blank between them, whatever was heard
 
 
 def test_forced_refuses_a_transcript_that_is_too_long() -> None:
@@ -89,6 +91,14 @@ def test_spans_tile_and_leave_rests() -> None:
     assert third.start_s == pytest.approx(1.40, abs=0.04)
     assert third.end_s == pytest.approx(1.60, abs=0.03)
     assert spans([], audio) == []
+
+
+def test_spans_reach_the_edges_of_the_sound() -> None:
+    audio = (0.1 * np.random.default_rng(2).standard_normal(4800)).astype(np.float32)
+    spikes = [Spike(of_ipa(name), time_s, 0.0) for name, time_s in (("p", 0.0), ("a", 0.02), ("p", 0.29), ("t", 0.30))]
+    phones = spans(spikes, audio)
+    assert [phone.symbol for phone in phones] == list("papt")
+    assert phones[0].start_s >= 0.0
 
 
 @cache

@@ -65,9 +65,11 @@ def test_emodb_marks(tmp_path: Path) -> None:
     marks.write_text("signal x\n#\n" + "\n".join(lines) + "\n", encoding="latin-1")
     phones = emodb_phones(marks)
     assert [phone.symbol for phone in phones] == ["t", "a", "ɪ"]
-    assert (phones[0].start_s, phones[0].end_s) == (0.0, 0.12)
+    assert (phones[0].start_s, phones[0].end_s) == (0.08, 0.20)  # closure and release
     assert phones[1].stress == 2
     assert phones[2].end_s == pytest.approx(0.40)  # remarks belong to what they are on
+    cut = emodb_phones(marks, seconds=0.15)
+    assert [(phone.symbol, phone.end_s) for phone in cut] == [("t", 0.15)]
 
 
 def test_trust_needs_all_of_them() -> None:
