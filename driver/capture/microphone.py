@@ -27,6 +27,9 @@ from driver.types import AudioChunk
 _RING_BLOCKS = 64
 _DEAD_S = 1.0  # no block for so long: the device is gone, whatever it says
 _POLL_S = 0.1
+# A stream whose sound server was killed may give silence as fast as it is taken. What piled up while the machine slept
+# comes fast too, but not for so long.
+_PACE_S, _FASTEST_PACE = 3.0, 2.0
 _LONGEST_STOP_S = 2.0
 
 
@@ -96,6 +99,7 @@ class Microphone:
         try:
             chunker.connect(microphone.rate_hz, microphone.used_channels)
             alive_s = time.monotonic()
+            counted_from_s, counted = alive_s, 0
             while not self._thread.stopping.is_set():
                 block = ring.get(_POLL_S)
                 if block is None:
@@ -105,6 +109,14 @@ class Microphone:
                         )
                     continue
                 alive_s = time.monotonic()
+                counted += len(block.samples)
+                if (passed_s := alive_s - counted_from_s) >= _PACE_S:
+                    if counted > _FASTEST_PACE * passed_s * microphone.rate_hz:
+                        raise DeviceError(
+                            f"the microphone {microphone.name!r} gives {counted / microphone.rate_hz / passed_s:.0f} "
+                            f"seconds of sound a second: its sound server is gone"
+                        )
+                    counted_from_s, counted = alive_s, 0
                 self._reconnection.works(f"the microphone {microphone.name!r} is heard again")
                 for chunk in chunker.push(block):
                     if not outbox.put(chunk):

@@ -171,6 +171,34 @@ def test_a_device_that_falls_silent_without_a_word_is_reopened(monkeypatch):
         assert system.streams[0].is_active
 
 
+def test_a_device_that_runs_faster_than_time_is_reopened(monkeypatch):
+    monkeypatch.setattr("driver.capture.microphone._PACE_S", 0.2)
+    system, said = SoundSystem(HEADSET), []
+    with Player(system.microphone(said)):
+        assert wait_for(lambda: system.streams)
+        block = np.zeros((480, 2), np.float32)
+        deadline_s = time.monotonic() + 20.0
+        number = 0
+        while len(system.streams) == 1 and time.monotonic() < deadline_s:
+            for number in range(number, number + 32):
+                system.streams[0].take_block(block, number * 10 * MS, False)
+            time.sleep(0.001)
+        assert len(system.streams) == 2
+        assert system.streams[0].is_closed
+    assert "seconds of sound a second" in said[0]
+
+
+def test_a_device_in_step_with_time_is_left_alone(monkeypatch):
+    monkeypatch.setattr("driver.capture.microphone._PACE_S", 0.2)
+    system = SoundSystem(HEADSET)
+    with Player(system.microphone([])):
+        assert wait_for(lambda: system.streams)
+        for number in range(80):
+            system.streams[0].take_block(np.zeros((480, 2), np.float32), number * 10 * MS, False)
+            time.sleep(0.01)
+        assert len(system.streams) == 1
+
+
 def test_a_missing_device_is_waited_for_and_said_once():
     system, said = SoundSystem(), []
     with Player(system.microphone(said)):
