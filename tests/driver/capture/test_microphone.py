@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 import wave
-from itertools import pairwise
+from itertools import count, islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -178,9 +178,9 @@ def test_a_device_that_runs_faster_than_time_is_reopened(monkeypatch):
         assert wait_for(lambda: system.streams)
         block = np.zeros((480, 2), np.float32)
         deadline_s = time.monotonic() + 20.0
-        number = 0
+        numbers = count()
         while len(system.streams) == 1 and time.monotonic() < deadline_s:
-            for number in range(number, number + 32):
+            for number in islice(numbers, 32):
                 system.streams[0].take_block(block, number * 10 * MS, False)
             time.sleep(0.001)
         assert len(system.streams) == 2
