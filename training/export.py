@@ -138,7 +138,7 @@ def _to_onnx(module: StreamingModule, example: Tensor) -> onnx.ModelProto:
 
 
 def _store_halves(graph: onnx.ModelProto) -> None:
-    """Replace each large float32 weight that float16 holds exactly by its half and a cast that runs once, at loading."""
+    """Replace each large float32 weight that float16 holds exactly by its half and a cast, run once at loading."""
     casts: list[onnx.NodeProto] = []
     for number, weight in enumerate(graph.graph.initializer):
         values = onnx.numpy_helper.to_array(weight)

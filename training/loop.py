@@ -167,7 +167,7 @@ class Trainer:
             return nullcontext()
         from tensorboardX import SummaryWriter  # pyright: ignore[reportMissingTypeStubs]
 
-        return SummaryWriter(str(self.folder), purge_step=self.step)
+        return SummaryWriter(str(self.folder), purge_step=self.step, flush_secs=10)
 
     def _note(self, losses: dict[str, float], figures: dict[str, float]) -> None:
         """One line a validation in `figures.jsonl`, and the same on the screen."""
