@@ -176,7 +176,7 @@ class FaceView:
     def _by_rest(self, left: Residual) -> Floats:
         """[2, 3, L]: the landmarks' part of `left.values` by each landmark's place at rest."""
         by_point = left.by_point
-        return by_point + self.rig.jaw_share * (left.posed.turn.T @ by_point)
+        return np.asarray(by_point + self.rig.jaw_share * (left.posed.turn.T @ by_point), np.float32)
 
     def _across_lips(self, values: Floats, certainty: Floats) -> Floats:
         """What [..., L], in standard deviations, differs by [..., G] between upper and lower lip, in those of a gap."""

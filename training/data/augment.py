@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import irfft, next_fast_len, rfft
+from scipy import fft as _untyped_fft
 
 from training.data.clips import HOP_SAMPLES, SAMPLE_RATE_HZ, ClipStore, Floats
 
 Doubles = NDArray[np.float64]
+
+# scipy's types say that a transform is a dispatcher's tuple.
+fft: Any = _untyped_fft
 
 _ROOMS, _COLOURS = 160, 80
 _ROOM_S = 0.35
@@ -89,10 +93,10 @@ def silence_like(rng: np.random.Generator, count: int) -> Floats:
 
 def steady_noise(rng: np.random.Generator, count: int) -> Floats:
     """Noise of a random slope (white to brown), often with mains hum or a fan's tone; rms about 1."""
-    spectrum = rfft(rng.standard_normal(count).astype(np.float32), workers=1)
+    spectrum = fft.rfft(rng.standard_normal(count).astype(np.float32), workers=1)
     frequency = np.linspace(0.0, SAMPLE_RATE_HZ / 2, len(spectrum))
     slope = float(rng.uniform(0.0, 2.0))
-    noise = irfft(spectrum * (np.maximum(frequency, 40.0) / 1000.0) ** (-slope / 2.0), count)
+    noise = fft.irfft(spectrum * (np.maximum(frequency, 40.0) / 1000.0) ** (-slope / 2.0), count)
     noise = noise / (noise.std() + 1e-9)
     if rng.random() < 0.3:
         base_hz = float(rng.choice([50.0, 60.0, rng.uniform(90.0, 400.0)]))
@@ -164,15 +168,15 @@ def _colour(rng: np.random.Generator) -> Doubles:
 
 
 def _filtered(sound: Floats, response: Floats) -> Floats:
-    count = next_fast_len(len(sound) + len(response), real=True)
-    return irfft(rfft(sound, count) * rfft(response, count), count)[: len(sound)].astype(np.float32)
+    count = fft.next_fast_len(len(sound) + len(response), real=True)
+    return fft.irfft(fft.rfft(sound, count) * fft.rfft(response, count), count)[: len(sound)].astype(np.float32)
 
 
 def _coloured(sound: Floats, gains: Doubles) -> Floats:
-    count = next_fast_len(len(sound), real=True)
-    spectrum = rfft(sound, count)
+    count = fft.next_fast_len(len(sound), real=True)
+    spectrum = fft.rfft(sound, count)
     along = np.interp(np.linspace(0.0, 1.0, len(spectrum)), np.linspace(0.0, 1.0, len(gains)), gains)
-    return irfft(spectrum * along.astype(np.float32), count)[: len(sound)].astype(np.float32)
+    return fft.irfft(spectrum * along.astype(np.float32), count)[: len(sound)].astype(np.float32)
 
 
 def _through_codec(sound: Floats, rng: np.random.Generator) -> Floats:

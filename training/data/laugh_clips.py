@@ -169,7 +169,8 @@ def part(clip: Clip, begin: int, end: int, number: int) -> Clip:
 
 def phrase(clip: Clip, rng: np.random.Generator) -> Clip | None:
     """A random 2 to 6.5 s of `clip` from pause to pause, the pauses' middles; None if it has no such stretch."""
-    edges = np.diff(np.pad((clip.phones == INDEX_OF_PHONE[SILENCE]).astype(np.int8), 1))
+    is_silent = np.pad((clip.phones == INDEX_OF_PHONE[SILENCE]).astype(np.int8), 1)
+    edges = is_silent[1:] - is_silent[:-1]
     pauses = (np.flatnonzero(edges > 0) + np.flatnonzero(edges < 0)) // 2
     stretches = [
         (int(begin), int(end))
