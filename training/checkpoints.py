@@ -2,7 +2,8 @@
 
 In a recipe:
 
-    encoder = "wav2vec2"             # the seed's encoder in place of the streaming one; needs the extra [wav2vec]
+    [encoder]
+    kind = "wav2vec2"                # the seed's encoder in place of the streaming one; needs the extra [wav2vec]
     checkpoint = "PATH"              # where the talk branch begins, e.g. a folder of wav2vec2-base-960h
     emotion_checkpoint = "PATH"      # where the laugh branch begins: a wav2vec 2.0 fine-tuned for emotion recognition
 

@@ -36,7 +36,8 @@ def smoke_table(recipe: str, settings: list[str], folder: Path) -> dict[str, Any
     if "talk_run" in table:
         from training.run import train
 
-        train(smoke_table("talk", [], folder), folder / "talk")
+        shared = [setting for setting in settings if setting.startswith("encoder.")]
+        train(smoke_table("talk", shared, folder), folder / "talk")
         table["talk_run"] = str(folder / "talk")
     return table
 

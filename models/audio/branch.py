@@ -16,6 +16,8 @@ class Branch(nn.Module):
     scores   names of what else is heard at each step, each a logit (`speech`, `laughter`) or a plain value
     """
 
+    takes = "mel"
+
     def __init__(self, scores: tuple[str, ...], dropout: float = 0.0) -> None:
         super().__init__()
         self.scores = scores

@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from models.audio.encoder import DEFAULT_LOOKAHEAD_HOPS
 from models.flame_torch import FlameTorch
@@ -133,3 +134,29 @@ def test_a_smoke_run_trains_and_exports(recipe: str, tmp_path: Path, capsys: pyt
 def test_a_store_that_is_not_there_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["talk", f"data.folder={tmp_path}", "--folder", str(tmp_path / "run")]) == 2
     assert "does not exist; build it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("recipe", ["talk", "laugh"])
+def test_the_seed_s_encoder_trains_from_its_checkpoint(recipe: str, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    from support.wav2vec import save_folder, tiny_network
+
+    networks = {"talk": tiny_network(), "laugh": tiny_network(seed=1)}
+    checkpoint = save_folder(networks["talk"], tmp_path / "checkpoint")
+    emotion = save_folder(networks["laugh"], tmp_path / "emotion")
+    settings = ["encoder.kind=wav2vec2", f"encoder.checkpoint={checkpoint}", f"encoder.emotion_checkpoint={emotion}"]
+    assert main([recipe, "--smoke", "--folder", str(tmp_path / "run"), *settings]) == 0
+    weights = load_file(tmp_path / "run" / "voice.safetensors")
+    begun = networks[recipe].state_dict()
+    name = "feature_extractor.conv_layers.1.conv.weight"
+    kept = next(tensor for key, tensor in weights.items() if key.startswith(recipe) and key.endswith(name))
+    assert torch.equal(kept, begun[name])  # the convolutions are frozen, and those of the right checkpoint
+
+
+def test_an_encoder_without_its_weights_is_said_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["talk", "--smoke", "--folder", str(tmp_path), "encoder.kind=wav2vec2"]) == 2
+    assert "name its weights in encoder.checkpoint" in capsys.readouterr().err
+    assert main(["talk", "--smoke", "--folder", str(tmp_path), "encoder.kind=lstm"]) == 2
+    assert "must be streaming or wav2vec2" in capsys.readouterr().err

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models.audio.branch import Branch
 from models.audio.encoder import DEFAULT_LOOKAHEAD_HOPS
-from models.audio.voice import gate_of
+from models.audio.voice import LAUGH_SCORES, gate_of
 from models.head.flame import open_head
 from training.loop import Place, averaged_weights
 from training.losses.mouth import MouthSurface
@@ -20,17 +21,20 @@ from training.recipe import Recipe, build
 from training.tasks.talk import trained_talk
 from training.tasks.voice import LaughStudent, Objective, shifted, zero_state
 from training.tasks.voice_data import MouthFigures, VoiceData, on_device_of
-from training.tasks.voice_export import export_voice
+from training.tasks.voice_encoder import EncoderChoice
+from training.tasks.voice_export import export_voice, keep_offline
 
 
 @dataclass(frozen=True, kw_only=True)
 class LaughRecipe(Recipe):
-    """talk_run: folder of the finished first stage."""
+    """talk_run   folder of the finished first stage
+    encoder    what listens, as in stage one; `encoder.emotion_checkpoint` is where the laugh branch of the seed begins
+    """
 
     data: VoiceData
     talk_run: str
     objective: Objective = field(default_factory=Objective)
-    dropout: float = 0.05
+    encoder: EncoderChoice = field(default_factory=EncoderChoice)
 
 
 class LaughTask:
@@ -41,7 +45,7 @@ class LaughTask:
         data, optim = recipe.data, recipe.optim
         self.batches = data.batches(optim.batch, optim.seed, place.rank)
         surface = MouthSurface(open_head())
-        self.talk_student = trained_talk(Path(recipe.talk_run), surface)
+        self.talk_student = trained_talk(Path(recipe.talk_run), surface, recipe.encoder)
         self.talk_hash = hash_of(self.talk_student.talk)
         # The styles are those that the talk branch knows: it is they that it was given vectors for.
         self.batches.styles = self.talk_student.style_names
@@ -53,7 +57,7 @@ class LaughTask:
             recipe.objective,
             optim.steps,
             self.talk_student.talk,
-            recipe.dropout,
+            recipe.encoder.branch(LAUGH_SCORES),
         )
         self.student.styles.load_state_dict(self.talk_student.styles.state_dict())
         self.student.styles.requires_grad_(False)
@@ -67,12 +71,11 @@ class LaughTask:
         truth: list[np.ndarray] = []
         with torch.no_grad():
             for batch in on_device_of(student, self._validation):
-                mel, lookahead = student.mel_of(batch), batch["lookahead"]
-                rows, style = shifted(batch, lookahead), student.styles(batch["style"])
-                nothing = torch.zeros_like(rows["motion"])
-                beneath, _, _ = student.talk(mel, lookahead, style, nothing, zero_state(student.talk.state_schema, mel))
+                rows, style = shifted(batch, batch["lookahead"]), student.styles(batch["style"])
+                beneath, _ = student.talking(batch, style)
+                taken = student.sound_for(student.laugh, batch)
                 residual, felt, _ = student.laugh(
-                    mel, lookahead, style, beneath, zero_state(student.laugh.state_schema, mel)
+                    taken, batch["lookahead"], style, beneath, zero_state(student.laugh.state_schema, taken)
                 )
                 laughter = torch.sigmoid(felt["laughter"])
                 motion = (beneath + gate_of(laughter)[:, :, None] * residual) * student.spread
@@ -92,6 +95,8 @@ class LaughTask:
         if hash_of(student.talk) != self.talk_hash:
             raise RuntimeError("the talk branch changed in stage two: something trained it; nothing was exported")
         print(f"talk branch unchanged, SHA-256 {self.talk_hash}")
+        if not isinstance(student.talk, Branch) or not isinstance(student.laugh, Branch):
+            return keep_offline(student, path or folder / "voice.safetensors")
         return export_voice(student.talk, student.laugh, student, path or folder / "voice.onnx")
 
 

@@ -9,25 +9,31 @@ from typing import Any
 import torch
 from torch import nn
 
+from models.audio.branch import Branch
 from models.audio.encoder import DEFAULT_LOOKAHEAD_HOPS
+from models.audio.voice import TALK_SCORES
 from models.head.flame import open_head
 from training.data.clips import UNKNOWN_PHONE, ClipStore
 from training.loop import Place, averaged_weights
 from training.losses.mouth import MouthSurface
 from training.recipe import Recipe, RecipeError, build
-from training.tasks.voice import Objective, TalkStudent, shifted, zero_state
+from training.tasks.voice import Objective, TalkStudent, shifted
 from training.tasks.voice_data import MouthFigures, VoiceData, on_device_of, spread_of
-from training.tasks.voice_export import export_voice
+from training.tasks.voice_encoder import EncoderChoice
+from training.tasks.voice_export import export_voice, keep_offline
 
 
 @dataclass(frozen=True, kw_only=True)
 class TalkRecipe(Recipe):
-    """data, objective, dropout: of the talk branch; spread_store: whose motion sets the unit of each coefficient."""
+    """data, objective   of the talk branch
+    spread_store      whose motion sets the unit of each coefficient
+    encoder           what listens, see `training.tasks.voice_encoder`
+    """
 
     data: VoiceData
     objective: Objective = field(default_factory=Objective)
     spread_store: str = "synthetic"
-    dropout: float = 0.05
+    encoder: EncoderChoice = field(default_factory=EncoderChoice)
 
 
 class TalkTask:
@@ -41,7 +47,8 @@ class TalkTask:
         surface = MouthSurface(open_head())
         torch.manual_seed(optim.seed)
         styles = self.batches.styles
-        self.student = TalkStudent(surface, spread, styles, recipe.objective, optim.steps, recipe.dropout)
+        branch = recipe.encoder.branch(TALK_SCORES)
+        self.student = TalkStudent(surface, spread, styles, recipe.objective, optim.steps, branch)
         self._validation = data.validation_set(min(16, optim.batch), DEFAULT_LOOKAHEAD_HOPS)
 
     def validate(self, student: nn.Module) -> dict[str, float]:
@@ -51,13 +58,8 @@ class TalkTask:
         right, known = 0, 0
         with torch.no_grad():
             for batch in on_device_of(student, self._validation):
-                mel, lookahead = student.mel_of(batch), batch["lookahead"]
-                rows = shifted(batch, lookahead)
-                state = zero_state(student.talk.state_schema, mel)
-                sound, _, _ = student.talk.listen(mel, lookahead, state)
-                motion, _, _ = student.talk(
-                    mel, lookahead, student.styles(batch["style"]), torch.zeros_like(rows["motion"]), state
-                )
+                rows = shifted(batch, batch["lookahead"])
+                motion, sound = student.talking(batch, student.styles(batch["style"]))
                 mouth.add((motion * student.spread).cpu(), rows["motion"].cpu(), rows["motion_weight"].cpu())
                 is_known = rows["phones"] != UNKNOWN_PHONE
                 right += int((student.to_phones(sound).argmax(dim=2) == rows["phones"])[is_known].sum())
@@ -69,6 +71,8 @@ class TalkTask:
         """Export the averaged weights without a laugh branch that moves: for listening before stage two."""
         student = self.student.cpu()
         student.load_state_dict(averaged_weights(folder))
+        if not isinstance(student.talk, Branch):
+            return keep_offline(student, path or folder / "voice.safetensors")
         return export_voice(student.talk, None, student, path or folder / "voice.onnx")
 
 
@@ -77,13 +81,13 @@ def prepare(table: dict[str, Any], place: Place) -> TalkTask:
     return TalkTask(build(TalkRecipe, table), place)
 
 
-def trained_talk(folder: Path, surface: MouthSurface) -> TalkStudent:
-    """The student of a finished run, with its averaged weights."""
+def trained_talk(folder: Path, surface: MouthSurface, encoder: EncoderChoice) -> TalkStudent:
+    """The student of a finished run of the same encoder, with its averaged weights."""
     try:
         tensors = averaged_weights(folder)
     except FileNotFoundError as error:
         raise RecipeError(f"{error}: run stage one first, python -m training.run talk") from error
     names = (folder / "styles.txt").read_text(encoding="utf-8").split("\n")
-    student = TalkStudent(surface, tensors["spread"], names, Objective(), steps=1)
+    student = TalkStudent(surface, tensors["spread"], names, Objective(), 1, encoder.branch(TALK_SCORES))
     student.load_state_dict(tensors)
     return student

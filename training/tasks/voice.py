@@ -19,14 +19,17 @@ from models.audio.branch import Branch
 from models.audio.decoder import MOTION_SIZE, STYLE_SIZE
 from models.audio.encoder import WIDTH
 from models.audio.front_end import LogMel
-from models.audio.voice import LAUGH_SCORES, TALK_SCORES, gate_of
-from models.layers import Schema
+from models.audio.seed_voice import SeedBranch
+from models.audio.voice import gate_of
+from models.layers import Schema, state_of
 from models.streaming import State
 from training.data.clips import UNKNOWN_PHONE
 from training.data.phones import PHONES
 from training.loop import Batch, Losses
 from training.losses.motion import MotionLoss, MotionWeights, known_cross_entropy, known_square, weighted_mean
 from training.losses.mouth import MouthSurface
+
+AnyBranch = Branch | SeedBranch
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class VoiceStudent(nn.Module):
     """
 
     spread: Tensor
+    talk: AnyBranch
 
     def __init__(
         self, surface: MouthSurface, spread: Tensor, styles: list[str], objective: Objective, steps: int
@@ -85,8 +89,10 @@ class VoiceStudent(nn.Module):
         self.motion_loss = MotionLoss(surface, spread, objective.motion)
         self.register_buffer("spread", spread)
 
-    def mel_of(self, batch: Batch) -> Tensor:
-        """Log-mel [B, T, 128] of the batch's sound, from a stream's beginning."""
+    def sound_for(self, branch: AnyBranch, batch: Batch) -> Tensor:
+        """What the branch takes of the batch's sound, from a stream's beginning: log-mel [B, T, 128], or it raw."""
+        if branch.takes == "signal":
+            return batch["audio"]
         with torch.no_grad():
             return self.front_end(batch["audio"], zero_state(self.front_end.state_schema, batch["audio"]))[0]
 
@@ -101,7 +107,7 @@ class VoiceStudent(nn.Module):
         return past * is_kept + feedback.noise * torch.randn_like(past)
 
     def _decode(
-        self, branch: Branch, sound: Tensor, style: Tensor, beneath: Tensor, truth: Tensor, weight: Tensor,
+        self, branch: AnyBranch, sound: Tensor, style: Tensor, beneath: Tensor, truth: Tensor, weight: Tensor,
         first: Tensor, step: int,
     ) -> Tensor:  # fmt: skip
         """The branch's motion [B, T, 53], learnt with feedback; see the module's text."""
@@ -113,22 +119,31 @@ class VoiceStudent(nn.Module):
         past = self._past_with_own(own, truth, weight, first, step)
         return decoder.teach(sound, past, style, beneath, start)[0]
 
+    def talking(self, batch: Batch, style: Tensor) -> tuple[Tensor, Tensor]:
+        """The talk branch's motion [B, T, 53] when it feeds itself, and its features [B, T, 256]."""
+        taken = self.sound_for(self.talk, batch)
+        state = zero_state(self.talk.state_schema, taken)
+        sound, _, _ = self.talk.listen(taken, batch["lookahead"], state)
+        nothing = taken.new_zeros(*sound.shape[:2], MOTION_SIZE)
+        motion, _ = self.talk.decoder(sound, style, nothing, state_of("decoder", state))
+        return motion, sound
+
 
 class TalkStudent(VoiceStudent):
     """Stage one: speech. The phones are a side task that makes the encoder listen to what is said."""
 
     def __init__(
         self, surface: MouthSurface, spread: Tensor, styles: list[str], objective: Objective, steps: int,
-        dropout: float = 0.05,
+        talk: AnyBranch,
     ) -> None:  # fmt: skip
         super().__init__(surface, spread, styles, objective, steps)
-        self.talk = Branch(TALK_SCORES, dropout)
+        self.talk = talk
         self.to_phones = nn.Linear(WIDTH, len(PHONES))
 
     def forward(self, batch: Batch, step: int) -> Losses:
-        mel, lookahead = self.mel_of(batch), batch["lookahead"]
+        taken, lookahead = self.sound_for(self.talk, batch), batch["lookahead"]
         rows = shifted(batch, lookahead)
-        sound, heard, _ = self.talk.listen(mel, lookahead, zero_state(self.talk.state_schema, mel))
+        sound, heard, _ = self.talk.listen(taken, lookahead, zero_state(self.talk.state_schema, taken))
         truth = rows["motion"] / self.spread
         first = batch["past"] / self.spread * (lookahead == 0)[:, None]
         weight = rows["motion_weight"]
@@ -150,11 +165,11 @@ class LaughStudent(VoiceStudent):
 
     def __init__(
         self, surface: MouthSurface, spread: Tensor, styles: list[str], objective: Objective, steps: int,
-        talk: Branch, dropout: float = 0.05,
+        talk: AnyBranch, laugh: AnyBranch,
     ) -> None:  # fmt: skip
         super().__init__(surface, spread, styles, objective, steps)
         self.talk = talk.eval().requires_grad_(False)
-        self.laugh = Branch(LAUGH_SCORES, dropout)
+        self.laugh = laugh
 
     def train(self, mode: bool = True) -> LaughStudent:
         super().train(mode)
@@ -162,14 +177,12 @@ class LaughStudent(VoiceStudent):
         return self
 
     def forward(self, batch: Batch, step: int) -> Losses:
-        mel, lookahead = self.mel_of(batch), batch["lookahead"]
+        taken, lookahead = self.sound_for(self.laugh, batch), batch["lookahead"]
         rows = shifted(batch, lookahead)
         style = self.styles(batch["style"])
         with torch.no_grad():
-            beneath, _, _ = self.talk(
-                mel, lookahead, style, torch.zeros_like(rows["motion"]), zero_state(self.talk.state_schema, mel)
-            )
-        sound, felt, _ = self.laugh.listen(mel, lookahead, zero_state(self.laugh.state_schema, mel))
+            beneath, _ = self.talking(batch, style)
+        sound, felt, _ = self.laugh.listen(taken, lookahead, zero_state(self.laugh.state_schema, taken))
 
         truth = rows["motion"] / self.spread
         is_laughing = torch.nan_to_num(rows["laughter"])

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from models.audio.branch import Branch
@@ -31,6 +32,14 @@ def voice_of(talk: Branch, laugh: Branch | None, spread: Tensor) -> Voice:
             voice.laugh.to_scores.weight.zero_()
             voice.laugh.to_scores.bias.copy_(torch.tensor([_NEVER, 0.0, 0.0]))
     return voice.eval()
+
+
+def keep_offline(student: VoiceStudent, path: Path) -> Path:
+    """Write a voice that does not stream, the seed's, as bare weights (.safetensors) for offline use."""
+    path = path.with_suffix(".safetensors")
+    save_file({name: tensor.detach().clone().contiguous() for name, tensor in student.state_dict().items()}, path)
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB; it hears whole clips, so it is not exported for the driver")
+    return path
 
 
 def export_voice(talk: Branch, laugh: Branch | None, student: VoiceStudent, path: Path) -> Path:
