@@ -27,7 +27,8 @@ _SPREAD_ROWS = 40_000
 class VoiceData:
     """folder        of the stores (`python -m training.data.build_speech`, `... build_laughter`, ...)
     hops          length of an excerpt
-    stores        store -> its share of every batch; `validation` likewise, for the figures
+    stores        store -> its share of every batch; `validation` likewise, for the figures while learning
+    validation_split   which clips those figures are from
     """
 
     folder: str
@@ -38,6 +39,7 @@ class VoiceData:
     augmented: float = 0.8
     styled: float = 0.6
     validation_batches: int = 3
+    validation_split: str = "val"
 
     def batches(self, batch: int, seed: int, rank: int) -> ExcerptBatches:
         """What is learnt from. RecipeError when a store is missing."""
@@ -51,7 +53,7 @@ class VoiceData:
     def validation_set(self, batch: int, lookahead: int) -> list[Batch]:
         """The same few batches each time, as they were recorded, at one look-ahead."""
         excerpts = Excerpts(2 * self.hops, self.validation or self.stores, augmented=0.0, muted=0.0, styled=0.0)
-        source = ExcerptBatches(Path(self.folder), excerpts, batch, seed=0, split="val")
+        source = ExcerptBatches(Path(self.folder), excerpts, batch, seed=0, split=self.validation_split)
         chosen = [source[number] for number in range(self.validation_batches)]
         return [{**one, "lookahead": torch.full_like(one["lookahead"], lookahead)} for one in chosen]
 
