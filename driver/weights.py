@@ -10,7 +10,7 @@ from driver.errors import ModelError
 
 SUMS_NAME = "SHA256SUMS"
 # What turns sound into motion unless the user says otherwise. The one place that names it.
-DEFAULT_AUDIO_MODEL = "envelope.onnx"
+DEFAULT_AUDIO_MODEL = "voice.onnx"
 
 
 def find_weights(name: str, override: Path | None = None, folder: Path | None = None) -> Path:
