@@ -30,8 +30,11 @@ _INK, _PAPER = (40, 40, 46), (250, 250, 250)
 _CURVES = {"laughter": (225, 180, 60), "jawOpen": (200, 60, 50), "mouthSmileLeft": (50, 110, 200)}
 
 
-def strip(clip: Clip) -> Picture:
-    """One clip: faces above, curves below, the width of all faces."""
+def strip(clip: Clip, heard: NDArray[np.floating] | None = None) -> Picture:
+    """One clip: faces above, curves below, the width of all faces.
+
+    The stretch is that of the clip's laughter; `heard` [hops] is drawn in its place, where a model's own is to be seen.
+    """
     head = open_head()
     rig, arkit = FaceRig(head), ArkitMap(head)
     active = np.flatnonzero(np.nan_to_num(clip.laughter) > 0.5)
@@ -50,7 +53,8 @@ def strip(clip: Clip) -> Picture:
     weights = np.stack([
         arkit.to_arkit(clip.motion[hop, :50], clip.motion[hop, 50:], lids, gaze) for hop in range(first, last + 1)
     ])  # fmt: skip
-    curves = {"laughter": np.nan_to_num(clip.laughter[first : last + 1])}
+    shown = clip.laughter if heard is None else heard
+    curves = {"laughter": np.nan_to_num(shown[first : last + 1])}
     curves |= {name: weights[:, ARKIT_SHAPES.index(name)] for name in ("jawOpen", "mouthSmileLeft")}
     sound = clip.audio[first * HOP_SAMPLES : (last + 1) * HOP_SAMPLES]
     title = f"{clip.info.style}: {clip.info.name}"

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from training.data.clips import Clip, ClipStore
+from training.data.clips import Clip, ClipStore, Floats
 from training.data.laugh_sheet import strip
 from training.evaluate.audio import WEIGHTS
 from training.evaluate.audio_subjects import VoiceModel
@@ -25,8 +25,8 @@ _LAUGHS = 3
 _LONGEST_HOPS = 400
 
 
-def heard_clips(data: Path, model: VoiceModel) -> Iterator[Clip]:
-    """Held-out laughs of different voices, then one held-out sentence, with the model's motion and laughter."""
+def heard_clips(data: Path, model: VoiceModel) -> Iterator[tuple[Clip, Floats]]:
+    """Held-out laughs of different voices, then a held-out sentence, with the model's motion; the laughter it hears."""
     laughs, speech = ClipStore(data / "laughter"), ClipStore(data / "synthetic")
     # Recordings before what was synthesised, one clip a person.
     held_out = sorted(
@@ -46,8 +46,7 @@ def heard_clips(data: Path, model: VoiceModel) -> Iterator[Clip]:
         info = replace(clip.info, style="speech" if is_speech else "laugh")
         # The strip shows the stretch that is labelled; of a sentence all of it is.
         label = clip.speech if is_speech else clip.laughter
-        motion, laughter = heard.motion, np.where(label[: len(heard.laughter)] > 0.5, 1.0, heard.laughter)
-        yield Clip(info, sound, motion=motion, laughter=laughter.astype(np.float32))
+        yield Clip(info, sound, motion=heard.motion, laughter=label[: len(heard.laughter)]), heard.laughter
 
 
 def main() -> None:
@@ -56,7 +55,7 @@ def main() -> None:
     parser.add_argument("--voice", type=Path, default=WEIGHTS / "voice.onnx")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "docs" / "audio" / "voice.webp")
     given = parser.parse_args()
-    sheet = np.vstack([strip(clip) for clip in heard_clips(given.data_dir, VoiceModel(given.voice))])
+    sheet = np.vstack([strip(clip, heard) for clip, heard in heard_clips(given.data_dir, VoiceModel(given.voice))])
     Image.fromarray(sheet).save(given.out, quality=82, method=6)
     print(f"{given.out}: {given.out.stat().st_size / 1000:.0f} kB")
 
