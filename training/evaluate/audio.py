@@ -73,7 +73,8 @@ def page(rows: Sequence[Judged], cells: Sequence[Sequence[str]], notes: Sequence
     lines = [
         "# How well a voice drives the face",
         "",
-        "Written by `python -m training.evaluate audio`. Nobody and nothing below was trained on what it is judged by.",
+        "Written by `python -m training.evaluate audio`. No voice below was learnt from but that of the tuning faces, "
+        "whose other clips were; they choose each subject's lag and nothing else.",
         "",
         _line(["measure", *names]),
         _line(["---", *["---:"] * len(names)]),

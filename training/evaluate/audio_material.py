@@ -22,7 +22,8 @@ Floats = NDArray[np.float32]
 SYNTHETIC, RECORDINGS, LAUGHTER = "synthetic voices", "recordings", "laughter"
 FACES, TUNING_FACES, SILENCE = "real faces", "tuning faces", "silence"
 
-# Each part's stores, and their splits that nobody was trained on. Tuning faces only choose each subject's lag.
+# Each part's stores and splits. Whoever has clips in train is left out, but for the tuning faces: they are of the one
+# filmed speaker who is learnt from, and only choose each subject's lag.
 _PARTS = {
     SYNTHETIC: (("synthetic",), ("val", "test")),
     RECORDINGS: (("recordings",), ("val", "test")),
@@ -60,7 +61,7 @@ def load(data: Path) -> Material:
     missing: dict[str, str] = {}
     for part, (folders, splits) in _PARTS.items():
         for folder in folders:
-            found = _held_out(data / folder, splits, _MOST_HOPS.get(part))
+            found = _held_out(data / folder, splits, _MOST_HOPS.get(part), by_person=part != TUNING_FACES)
             if found:
                 clips.setdefault(part, []).extend(found)
             else:
@@ -69,12 +70,16 @@ def load(data: Path) -> Material:
     return Material(clips, {clip.info.name: _lips(data, clip.info.name) for clip in faces}, missing)
 
 
-def _held_out(folder: Path, splits: tuple[str, ...], most_hops: int | None) -> list[Clip]:
-    """The store's clips of these splits, evenly thinned to about `most_hops`; none where there is no store."""
+def _held_out(folder: Path, splits: tuple[str, ...], most_hops: int | None, by_person: bool) -> list[Clip]:
+    """The store's clips of these splits, evenly thinned to about `most_hops`; none where there is no store.
+
+    by_person   only of voices that have no clip in train
+    """
     if not (folder / "index.jsonl").exists():
         return []
     store = ClipStore(folder)
-    chosen = [number for number, info in enumerate(store.infos) if info.split in splits]
+    known = {info.voice for info in store.infos if info.split == "train"} if by_person else set[str]()
+    chosen = [n for n, info in enumerate(store.infos) if info.split in splits and info.voice not in known]
     total = int(store.hops[chosen].sum())
     if most_hops is not None and total > most_hops:
         places = np.linspace(0, len(chosen) - 1, max(1, len(chosen) * most_hops // total))
