@@ -190,7 +190,8 @@ class LaughStudent(VoiceStudent):
         residual = self._decode(
             self.laugh, sound, style, beneath, truth - beneath, weight, torch.zeros_like(truth[:, 0]), step
         )
-        # The gate of the truth while learning to move, the gate of what is heard as a check on both together.
+        # How the residual moves is learnt where somebody laughs, whatever the branch hears itself; `leak` below is the
+        # other side: where nobody does, what its own gate would let through must be nothing.
         is_quiet = torch.zeros_like(weight)
         losses, _ = self.motion_loss(beneath + residual, truth, weight, is_quiet)
         scores = self.objective.scores
