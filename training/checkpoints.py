@@ -107,8 +107,8 @@ def load_wav2vec(path: Path) -> Wav2Vec2Model:
     except (ImportError, OSError) as error:
         # OSError: it imports torchaudio where that is installed, and torchaudio fails beside a torch of another build.
         raise CheckpointError(
-            f"encoder.kind wav2vec2 needs the package transformers, which does not import ({_line(error)}): pip install "
-            "'avatar-driver[wav2vec]', and uninstall torchaudio if it is what fails"
+            f"encoder.kind wav2vec2 needs the package transformers, which does not import ({_line(error)}): "
+            "pip install 'avatar-driver[wav2vec]', and uninstall torchaudio if it is what fails"
         ) from error
     weights = _weights_file(path)
     tensors = to_hugging_face(_read(weights), path)
