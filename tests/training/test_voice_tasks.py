@@ -11,18 +11,21 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from models.audio.branch import Branch
 from models.audio.encoder import DEFAULT_LOOKAHEAD_HOPS
+from models.audio.voice import TALK_SCORES
 from models.flame_torch import FlameTorch
 from models.head.flame import open_head
 from models.head.landmarks import LIPS, open_head_landmarks
 from training.data.clips import UNKNOWN_PHONE, ClipStore
 from training.data.excerpts import ExcerptBatches, Excerpts, excerpt
 from training.data.lips import lip_gap_mm
+from training.losses.motion import MotionLoss, MotionWeights
 from training.losses.mouth import MouthSurface
 from training.run import main
 from training.smoke import made_up_store
 from training.tasks.laugh import area_under_curve
-from training.tasks.voice import delayed, error_loss, shifted, stretches
+from training.tasks.voice import Feedback, Objective, TalkStudent, delayed, error_loss, shifted, stretches
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +63,51 @@ def test_rows_move_by_their_look_ahead() -> None:
 def test_the_past_is_one_step_old() -> None:
     motion = torch.arange(4.0).reshape(1, 4, 1).expand(1, 4, 53)
     assert delayed(motion, torch.full((1, 53), 9.0))[0, :, 0].tolist() == [9.0, 0.0, 1.0, 2.0]
+
+
+@pytest.mark.parametrize(("own", "is_told"), [(1.0, False), (0.5, True)])
+def test_the_past_that_is_learnt_on_tells_nothing_of_the_truth(
+    own: float, is_told: bool, surface: MouthSurface
+) -> None:
+    """In use there is no truth to lean on, so what the decoder says while learning must not depend on it."""
+    torch.manual_seed(0)
+    objective, branch = Objective(feedback=Feedback(own_until=own)), Branch(TALK_SCORES)
+    student = TalkStudent(surface, torch.ones(53), [""], objective, 10, branch)
+    torch.nn.init.normal_(branch.decoder.to_motion.weight, std=0.1)
+    sound, weight, first = torch.randn(2, 30, 256), torch.ones(2, 30), torch.zeros(2, 53)
+
+    def said(truth: torch.Tensor) -> torch.Tensor:
+        torch.manual_seed(1)
+        nothing = torch.zeros(2, 30, 53)
+        return student._decode(branch, sound, torch.zeros(2, 8), nothing, truth, weight, first, step=9)
+
+    assert torch.equal(said(torch.zeros(2, 30, 53)), said(torch.ones(2, 30, 53))) != is_told
+
+
+def test_a_closure_that_nobody_said_costs_what_a_missed_one_costs(surface: MouthSurface) -> None:
+    """Jaw 0.1 rad is an open mouth."""
+    loss = MotionLoss(surface, torch.ones(53), MotionWeights())
+    closed, opened = torch.zeros(1, 2, 53), torch.zeros(1, 2, 53)
+    opened[:, :, 50] = 0.1
+    ones = torch.ones(1, 2)
+    invented, _ = loss(closed, opened, ones, ones)
+    missed, _ = loss(opened, closed, ones, ones)
+    open_alike, _ = loss(opened * 1.1, opened, ones, ones)
+    assert float(invented["gap"]) == pytest.approx(float(missed["gap"]))
+    assert float(open_alike["gap"]) < 1e-3 * float(invented["gap"])
+
+
+def test_half_precision_does_not_round_the_mouth(surface: MouthSurface) -> None:
+    loss = MotionLoss(surface, torch.ones(53), MotionWeights())
+    motion = torch.randn(2, 5, 53, generator=torch.Generator().manual_seed(0)) * 0.1
+    ones = torch.ones(2, 5)
+    whole, error = loss(motion, motion * 0.9, ones, ones)
+    with torch.autocast("cpu", torch.bfloat16):
+        halves, error_in_halves = loss(motion, motion * 0.9, ones, ones)
+    assert {name: float(value) for name, value in halves.items()} == {
+        name: float(value) for name, value in whole.items()
+    }
+    assert torch.equal(error, error_in_halves)
 
 
 def test_stretches_have_their_share_and_their_length() -> None:

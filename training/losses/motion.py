@@ -18,8 +18,9 @@ class MotionWeights:
     coefficients   squared error of the normalised motion
     points         squared error of lips, chin and cheeks, in mm^2
     velocity       squared error of their change from hop to hop, in mm^2
-    gap            squared error of the lips' gap, in mm^2, where the lips are nearly closed:
-                   weight exp(-max(gap, 0) / gap_reach_mm), after Audio2Face-3D
+    gap            squared error of the lips' gap, in mm^2, where the lips are nearly closed or should be:
+                   weight exp(-max(gap, 0) / gap_reach_mm), after Audio2Face-3D, of the smaller of the two gaps, so
+                   that a closure which nobody said costs as much as one that was missed
     stillness      squared change from hop to hop where nobody speaks or laughs, in mm^2
     """
 
@@ -45,12 +46,20 @@ class MotionLoss(nn.Module):
         self, motion: Tensor, truth: Tensor, weight: Tensor, is_quiet: Tensor
     ) -> tuple[dict[str, Tensor], Tensor]:
         """motion, truth [B, T, 53] normalised; weight [B, T] 0..1; is_quiet [B, T]: nobody speaks or laughs."""
+        # Half precision would round the points, tens of mm from the origin, to more than the errors that count.
+        with torch.autocast(motion.device.type, enabled=False):
+            return self._losses(motion.float(), truth, weight, is_quiet)
+
+    def _losses(
+        self, motion: Tensor, truth: Tensor, weight: Tensor, is_quiet: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor]:
         points, true_points = self.surface(motion * self.spread), self.surface(truth * self.spread)
         error = (points - true_points).square().sum(dim=3).mean(dim=2)
         step, true_step = points.diff(dim=1), true_points.diff(dim=1)
         velocity = (step - true_step).square().sum(dim=3).mean(dim=2)
         gap, true_gap = self.surface.gap_mm(points), self.surface.gap_mm(true_points)
-        closeness = torch.exp(-true_gap.clamp(min=0.0) / self.weights.gap_reach_mm)
+        narrower = torch.minimum(true_gap, gap.detach())
+        closeness = torch.exp(-narrower.clamp(min=0.0) / self.weights.gap_reach_mm)
         movement = step.square().sum(dim=3).mean(dim=2)
         losses = {
             "coefficients": self.weights.coefficients * weighted_mean((motion - truth).square().mean(dim=2), weight),

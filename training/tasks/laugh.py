@@ -72,8 +72,8 @@ class LaughTask:
         with torch.no_grad():
             for batch in on_device_of(student, self._validation):
                 rows, style = shifted(batch, batch["lookahead"]), student.styles(batch["style"])
-                beneath, _ = student.talking(batch, style)
                 taken = student.sound_for(student.laugh, batch)
+                beneath, _ = student.talking(taken, batch["lookahead"], style)
                 residual, felt, _ = student.laugh(
                     taken, batch["lookahead"], style, beneath, zero_state(student.laugh.state_schema, taken)
                 )

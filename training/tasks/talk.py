@@ -59,7 +59,8 @@ class TalkTask:
         with torch.no_grad():
             for batch in on_device_of(student, self._validation):
                 rows = shifted(batch, batch["lookahead"])
-                motion, sound = student.talking(batch, student.styles(batch["style"]))
+                taken, style = student.sound_for(student.talk, batch), student.styles(batch["style"])
+                motion, sound = student.talking(taken, batch["lookahead"], style)
                 mouth.add((motion * student.spread).cpu(), rows["motion"].cpu(), rows["motion_weight"].cpu())
                 is_known = rows["phones"] != UNKNOWN_PHONE
                 right += int((student.to_phones(sound).argmax(dim=2) == rows["phones"])[is_known].sum())

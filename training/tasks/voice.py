@@ -1,8 +1,10 @@
 """The voice's two stages: `talk` learns speech; `laugh` learns what laughing adds, with the talk branch frozen.
 
-A decoder that is fed the truth in training and itself in use would drift. So it is fed its own motion here too: a first
-pass on the true past gives what it would have said, and the second, which is learnt from, gets that as its past, in
-stretches, more of it as training goes on, with noise. Steps before the sound began (look-ahead) count for nothing.
+A decoder that is fed the truth in training and itself in use would drift. So it is fed its own motion here too: it runs
+freely over the excerpt first, as in use, and what it said becomes the past that it learns on, with noise. (Passes over
+the true past instead of a free run will not do: what they give still tells the truth of a few steps before, and a
+decoder that learns on it trusts its past more than its ears.) Steps before the sound began (look-ahead) count for
+nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from models.layers import Schema, state_of
 from models.streaming import State
 from training.data.clips import UNKNOWN_PHONE
 from training.data.phones import PHONES
+from training.data.vocal_tract import VocalTracts, with_other_tracts
 from training.loop import Batch, Losses
 from training.losses.motion import MotionLoss, MotionWeights, known_cross_entropy, known_square, weighted_mean
 from training.losses.mouth import MouthSurface
@@ -36,13 +39,13 @@ AnyBranch = Branch | SeedBranch
 class Feedback:
     """How the decoder learns to live with its own past.
 
-    own_until    share of own motion in the past, at the end; reached half-way through training
+    own_until    share of own motion in the past; reached after a tenth of the training
     stretch      mean length of a stretch of own motion, hops
     noise        spread of noise on the past, in units of normalised motion
     forgotten    share of rows whose past is nothing at all: a decoder that leans on its past alone drifts
     """
 
-    own_until: float = 0.85
+    own_until: float = 1.0
     stretch: float = 25.0
     noise: float = 0.1
     forgotten: float = 0.1
@@ -67,6 +70,7 @@ class Objective:
     motion: MotionWeights = field(default_factory=MotionWeights)
     scores: Scores = field(default_factory=Scores)
     feedback: Feedback = field(default_factory=Feedback)
+    tracts: VocalTracts = field(default_factory=VocalTracts)
 
 
 class VoiceStudent(nn.Module):
@@ -90,16 +94,21 @@ class VoiceStudent(nn.Module):
         self.register_buffer("spread", spread)
 
     def sound_for(self, branch: AnyBranch, batch: Batch) -> Tensor:
-        """What the branch takes of the batch's sound, from a stream's beginning: log-mel [B, T, 128], or it raw."""
+        """What the branch takes of the batch's sound, from a stream's beginning: log-mel [B, T, 128], or it raw.
+
+        While learning, some of the log-mel is of speakers that are made up.
+        """
         if branch.takes == "signal":
             return batch["audio"]
-        with torch.no_grad():
-            return self.front_end(batch["audio"], zero_state(self.front_end.state_schema, batch["audio"]))[0]
+        # In half precision the transform of a loud band would drown the quiet ones.
+        with torch.no_grad(), torch.autocast(batch["audio"].device.type, enabled=False):
+            mel, _ = self.front_end(batch["audio"], zero_state(self.front_end.state_schema, batch["audio"]))
+            return with_other_tracts(mel, self.objective.tracts) if self.training else mel
 
     def _past_with_own(self, motion: Tensor, truth: Tensor, weight: Tensor, first: Tensor, step: int) -> Tensor:
         """The past [B, T, 53] to learn on: true, or the decoder's own `motion` in stretches, or forgotten; noisy."""
         feedback = self.objective.feedback
-        share = feedback.own_until * min(1.0, 2.0 * step / self.steps)
+        share = feedback.own_until * min(1.0, 10.0 * step / self.steps)
         is_own = stretches(weight.shape, share, feedback.stretch, weight.device) | (weight <= 0.0)
         mixed = torch.where(is_own[:, :, None], motion, truth)
         past = delayed(mixed, first)
@@ -113,17 +122,16 @@ class VoiceStudent(nn.Module):
         """The branch's motion [B, T, 53], learnt with feedback; see the module's text."""
         decoder = branch.decoder
         start = zero_state(decoder.state_schema, sound)
-        with torch.no_grad():
-            own, _ = decoder.teach(sound, delayed(truth, first), style, beneath, start)
-            own, _ = decoder.teach(sound, self._past_with_own(own, truth, weight, first, step), style, beneath, start)
+        # Single steps are too small to gain from half precision.
+        with torch.no_grad(), torch.autocast(sound.device.type, enabled=False):
+            own, _ = decoder(sound.float(), style.float(), beneath.float(), start | {"motion": first})
         past = self._past_with_own(own, truth, weight, first, step)
         return decoder.teach(sound, past, style, beneath, start)[0]
 
-    def talking(self, batch: Batch, style: Tensor) -> tuple[Tensor, Tensor]:
-        """The talk branch's motion [B, T, 53] when it feeds itself, and its features [B, T, 256]."""
-        taken = self.sound_for(self.talk, batch)
+    def talking(self, taken: Tensor, lookahead: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """The talk branch's motion [B, T, 53] of what it takes, feeding itself, and its features [B, T, 256]."""
         state = zero_state(self.talk.state_schema, taken)
-        sound, _, _ = self.talk.listen(taken, batch["lookahead"], state)
+        sound, _, _ = self.talk.listen(taken, lookahead, state)
         nothing = taken.new_zeros(*sound.shape[:2], MOTION_SIZE)
         motion, _ = self.talk.decoder(sound, style, nothing, state_of("decoder", state))
         return motion, sound
@@ -181,7 +189,7 @@ class LaughStudent(VoiceStudent):
         rows = shifted(batch, lookahead)
         style = self.styles(batch["style"])
         with torch.no_grad():
-            beneath, _ = self.talking(batch, style)
+            beneath, _ = self.talking(taken, lookahead, style)
         sound, felt, _ = self.laugh.listen(taken, lookahead, zero_state(self.laugh.state_schema, taken))
 
         truth = rows["motion"] / self.spread
