@@ -33,6 +33,13 @@ EYE_CORNERS = (33, 133, 263, 362)
 _RIGHT_LIDS = (246, 161, 160, 159, 158, 157, 173, 155, 154, 153, 145, 144, 163, 7)
 _LEFT_LIDS = (466, 388, 387, 386, 385, 384, 398, 382, 381, 380, 374, 373, 390, 249)
 _LIDS = frozenset(_RIGHT_LIDS + _LEFT_LIDS)
+_BROWS = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55, 300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
+_NOSE = (168, 6, 197, 195, 5, 4, 1, 2, 48, 278, 98, 327)
+_CHEEKS = (50, 205, 280, 425)
+_OUTLINE = (10, 109, 338, 54, 284, 127, 356, 234, 454, 132, 361, 58, 288, 136, 365, 150, 379, 149, 378, 148, 377, 152)
+IRISES = tuple(range(468, 478))
+# The landmarks that the face networks tell: enough to see every shape by, few enough to be learnt well.
+FACE_POINTS = (*LIPS, *EYE_CORNERS, *_RIGHT_LIDS, *_LEFT_LIDS, *IRISES, *_BROWS, *_NOSE, *_CHEEKS, *_OUTLINE)
 
 _ERRORS = ("habits", "slips", "person_slips")
 _IDENTITY = np.eye(3, dtype=np.float32)
