@@ -1,0 +1,90 @@
+"""A small convolutional backbone: MobileNetV2's inverted residuals (Sandler et al. 2018), with ReLU and BatchNorm.
+
+Everything in it folds: a convolution, its BatchNorm and its ReLU are one step of ONNX Runtime. (Hard-swish and ReLU6
+are steps of their own there; what they cost is in docs/experiments.md.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+# Slow running statistics: the averaged weights are validated with the statistics of the newest ones.
+_MOMENTUM = 0.03
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Some blocks at one resolution. The first block has the stride; `expansion` is of its inner width."""
+
+    channels: int
+    blocks: int
+    stride: int
+    expansion: int = 4
+
+
+class ConvNorm(nn.Sequential):
+    """Convolution of `kernel` [B, inputs, H, W] -> [B, outputs, H / stride, W / stride], BatchNorm, perhaps ReLU."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1, is_active: bool = True
+    ) -> None:
+        layers: list[nn.Module] = [
+            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+            nn.BatchNorm2d(outputs, momentum=_MOMENTUM),
+        ]
+        super().__init__(*layers, *([nn.ReLU()] if is_active else []))
+        nn.init.kaiming_normal_(self[0].weight, mode="fan_out", nonlinearity="relu" if is_active else "linear")
+
+
+class InvertedResidual(nn.Module):
+    """Widen, mix in space a channel at a time, narrow; the input is added where shapes allow."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        inner = inputs * expansion
+        widen = [ConvNorm(inputs, inner)] if expansion > 1 else []
+        self.layers = nn.Sequential(
+            *widen, ConvNorm(inner, inner, 3, stride, groups=inner), ConvNorm(inner, outputs, is_active=False)
+        )
+        self.is_residual = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.layers(x)
+        return x + y if self.is_residual else y
+
+
+class Backbone(nn.Module):
+    """uint8 RGB pictures [B, H, W, 3] -> the maps [B, channels, H / s, W / s] after each stage.
+
+    The first convolution halves the resolution; each stage divides it by its stride.
+    """
+
+    def __init__(self, stem: int, stages: Sequence[Stage]) -> None:
+        super().__init__()
+        self.stem = ConvNorm(3, stem, 3, 2)
+        self.stages = nn.ModuleList()
+        inputs = stem
+        for stage in stages:
+            blocks: list[nn.Module] = []
+            for number in range(stage.blocks):
+                stride = stage.stride if number == 0 else 1
+                blocks.append(InvertedResidual(inputs, stage.channels, stride, stage.expansion))
+                inputs = stage.channels
+            self.stages.append(nn.Sequential(*blocks))
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        x = self.stem(normalised(pictures))
+        maps: list[Tensor] = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+
+def normalised(pictures: Tensor) -> Tensor:
+    """uint8 [B, H, W, 3] -> float32 [B, 3, H, W] in -1..1."""
+    return pictures.permute(0, 3, 1, 2).to(torch.float32) * (1.0 / 127.5) - 1.0
