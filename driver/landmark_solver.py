@@ -81,7 +81,8 @@ class _State:
 class LandmarkSolver:
     """Stage: FaceTrack -> Motion, for one person at a time. Equal tracks in equal order give equal motion.
 
-    A track without a face gives a motion with confidence 0.
+    A track without a face gives a motion with confidence 0. While `learns` is False, what is known of the person stays
+    as it is.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class LandmarkSolver:
         self._meter = EyeMeter(head, embedding, self._settings.eyes)
         self._focal_over_long_side = 0.5 / math.tan(math.radians(horizontal_fov_deg) / 2.0)
         self._state: _State | None = None
+        self.learns = True
 
     def process(self, item: FaceTrack) -> Motion:
         """The motion behind one picture's landmarks."""
@@ -127,14 +129,15 @@ class LandmarkSolver:
             eyes = self._meter.measure(observed, who.eye_model, start, who.eyes, elapsed_s, learn=False)
         face, left = self._fit(observed, who, start, eyes, elapsed_s)
         facing = _facing(face)
-        is_learnable = item.presence >= self._settings.learn_presence and facing >= self._settings.learn_facing
+        is_clear = item.presence >= self._settings.learn_presence and facing >= self._settings.learn_facing
+        is_learnable = self.learns and is_clear
         if before is None and is_learnable:
             for _ in range(self._settings.first_meetings):
                 who = self._better_known(who, self._learner.lesson(left, face))
                 face, left = self._fit(observed, who, face, eyes, None)
         eyes = self._meter.measure(observed, who.eye_model, face, who.eyes, elapsed_s or 0.0, learn=is_learnable)
         who = replace(who, eyes=eyes)
-        if who.lesson is not None:
+        if who.lesson is not None and self.learns:
             who = self._better_known(who, who.lesson)
         elif is_learnable and item.capture_ns - who.lesson_ns >= self._settings.identity.interval_s * 1e9:
             who = replace(who, lesson=self._learner.lesson(left, face), lesson_ns=item.capture_ns)

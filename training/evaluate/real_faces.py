@@ -87,7 +87,7 @@ class FaceRows:
 
 def hear(clip: Path) -> Floats:
     """The clip's sound, float32 [hops * 320] at 16 kHz, from the file's beginning; empty when it has none."""
-    chunks = list(_played(AudioFile(clip, 0, realtime=False)))
+    chunks = list(played(AudioFile(clip, 0, realtime=False)))
     if not chunks:
         return np.zeros(0, np.float32)
     count = chunks[-1].first_sample + HOP_SAMPLES
@@ -100,7 +100,7 @@ def hear(clip: Path) -> Floats:
 def see(clip: Path, face_model: Path) -> Seen:
     """Every picture of the clip through tracker and solver. ValueError when it has fewer than two."""
     tracker, solver = FaceTracker(face_model), LandmarkSolver()
-    tracks = [tracker.process(frame) for frame in _played(VideoFile(clip, 0, realtime=False))]
+    tracks = [tracker.process(frame) for frame in played(VideoFile(clip, 0, realtime=False))]
     if len(tracks) < 2:
         raise ValueError(f"{clip} has {len(tracks)} pictures; a moving face needs at least 2")
     for track in tracks:
@@ -276,7 +276,7 @@ def _weight(track: FaceTrack, motion: Motion) -> float:
     return float(motion.confidence[_MOUTH]) * frontal * is_inside
 
 
-def _played(source: Playback[Item]) -> Iterator[Item]:
+def played(source: Playback[Item]) -> Iterator[Item]:
     """What a file gives, in order; raises what it failed with."""
     outbox: Mailbox[Item] = Mailbox(8, "wait")
     errors: list[BaseException] = []
