@@ -11,34 +11,31 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.audio.decoder import MOTION_SIZE, STYLE_SIZE, MotionDecoder
-from models.audio.encoder import LONGEST_LOOKAHEAD_HOPS, WIDTH
+from models.audio.branch import AnyBranch
+from models.audio.decoder import MOTION_SIZE, STYLE_SIZE
+from models.audio.encoder import LONGEST_LOOKAHEAD_HOPS
 from models.audio.front_end import HOP_SAMPLES
 from models.audio.wav2vec import Wav2VecEncoder
-from models.layers import Schema, parts_schema, prefixed, state_of
+from models.layers import state_of
 from models.streaming import Outputs, State
 
 EXPRESSION_SIZE = 50
 
 
-class SeedBranch(nn.Module):
-    """A `Branch` that takes raw sound: the same calls, but `listen` and `forward` want the signal, not its log-mel.
+class SeedBranch(AnyBranch):
+    """A branch that takes raw sound. A new one moves nothing, whatever it hears.
 
-    A new one moves nothing, whatever it hears.
+    An encoder that hears the whole clip has no state: each call is a clip of its own.
     """
 
     takes = "signal"
+    encoder: Wav2VecEncoder
 
     def __init__(self, encoder: Wav2VecEncoder, scores: tuple[str, ...]) -> None:
-        super().__init__()
-        self.scores = scores
-        self.encoder = encoder
-        self.decoder = MotionDecoder()
-        self.to_scores = nn.Linear(WIDTH, len(scores))
+        super().__init__(encoder, scores)
         for last in (self.decoder.to_motion, self.decoder.from_sound):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
-        self.state_schema: Schema = parts_schema(encoder=encoder.state_schema, decoder=self.decoder.state_schema)
 
     def initial_state(self, batch: int = 1) -> State:
         """The state of `batch` streams that have heard nothing: all zeros."""
@@ -47,24 +44,6 @@ class SeedBranch(nn.Module):
             name: torch.zeros(batch, *tensor.shape, dtype=tensor.dtype, device=device)
             for name, tensor in self.state_schema.items()
         }
-
-    def listen(self, signal: Tensor, lookahead: Tensor, state: State) -> tuple[Tensor, Outputs, State]:
-        """Features [B, T, 256] and scores, each [B, T], of the instants `lookahead` [B] hops ago.
-
-        Takes raw sound, float32 [B, T * 320]. An encoder that hears the whole clip has no state: each call is a clip
-        of its own.
-        """
-        sound, after = self.encoder(signal, lookahead, state_of("encoder", state))
-        values = self.to_scores(sound).unbind(dim=2)
-        return sound, dict(zip(self.scores, values, strict=True)), prefixed("encoder", after)
-
-    def forward(
-        self, signal: Tensor, lookahead: Tensor, style: Tensor, beneath: Tensor, state: State
-    ) -> tuple[Tensor, Outputs, State]:
-        """Normalised motion [B, T, 53], scores [B, T] and the next state, feeding itself."""
-        sound, scores, following = self.listen(signal, lookahead, state)
-        motion, after = self.decoder(sound, style, beneath, state_of("decoder", state))
-        return motion, scores, following | prefixed("decoder", after)
 
 
 class SeedVoice(nn.Module):

@@ -17,11 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.audio.branch import Branch
+from models.audio.branch import AnyBranch
 from models.audio.decoder import MOTION_SIZE, STYLE_SIZE
 from models.audio.encoder import WIDTH
 from models.audio.front_end import LogMel
-from models.audio.seed_voice import SeedBranch
 from models.audio.voice import gate_of
 from models.layers import Schema, state_of
 from models.streaming import State
@@ -31,8 +30,6 @@ from training.data.vocal_tract import VocalTracts, with_other_tracts
 from training.loop import Batch, Losses
 from training.losses.motion import MotionLoss, MotionWeights, known_cross_entropy, known_square, weighted_mean
 from training.losses.mouth import MouthSurface
-
-AnyBranch = Branch | SeedBranch
 
 
 @dataclass(frozen=True)

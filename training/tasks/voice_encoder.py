@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.audio.branch import Branch
-from models.audio.seed_voice import SeedBranch
+from models.audio.branch import AnyBranch, Branch
 from models.audio.voice import LAUGH_SCORES
 from training.recipe import RecipeError
 
@@ -26,7 +25,7 @@ class EncoderChoice:
     emotion_checkpoint: str = ""
     window_hops: int = 0
 
-    def branch(self, scores: tuple[str, ...]) -> Branch | SeedBranch:
+    def branch(self, scores: tuple[str, ...]) -> AnyBranch:
         """A new branch for `scores`. RecipeError when the choice lacks its checkpoint."""
         if self.kind == "streaming":
             return Branch(scores, self.dropout)
