@@ -15,12 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.streaming import StreamingModule, random_chunks
 
@@ -67,12 +68,10 @@ def export(
     """
     module = module.eval().requires_grad_(False)
     if half_weights:
-        for tensor in module.state_dict().values():
-            if tensor.numel() >= _WORTH_HALVING:
-                tensor.copy_(tensor.half())
+        halve(module)
     graph = _to_onnx(module, example)
     if half_weights:
-        _store_halves(graph)
+        store_halves(graph)
     metadata = {
         **asdict(card),
         "hop_size": str(module.hop_size),
@@ -84,7 +83,7 @@ def export(
     worst = max(_largest_difference(module, content, signal) for signal in (example, example[:1]))
     if not worst <= tolerance:
         raise ExportError(f"{path.name} differs from torch by {worst:g}, more than {tolerance:g}; nothing was written")
-    _write(path, content)
+    write_file(path, content)
     record_hash(path)
     return worst
 
@@ -95,7 +94,7 @@ def record_hash(path: Path) -> None:
     lines = sums.read_text(encoding="utf-8").splitlines() if sums.exists() else []
     hash_of = {name: digest for digest, name in (line.split(maxsplit=1) for line in lines)}
     hash_of[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    _write(sums, "".join(f"{hash_of[name]}  {name}\n" for name in sorted(hash_of)).encode())
+    write_file(sums, "".join(f"{hash_of[name]}  {name}\n" for name in sorted(hash_of)).encode())
 
 
 def _to_onnx(module: StreamingModule, example: Tensor) -> onnx.ModelProto:
@@ -106,17 +105,31 @@ def _to_onnx(module: StreamingModule, example: Tensor) -> onnx.ModelProto:
     signal = example[:2, : (1 if module.is_stepwise else 3) * module.hop_size].contiguous()
     state = module.initial_state(len(signal))
     outputs, _ = module(signal, state)
+    return graph_of(
+        module,
+        {"signal": signal, "state": state},
+        {"signal": {0: batch, **time}, "state": {name: {0: batch} for name in state}},
+        ["signal", *(STATE_PREFIX + name for name in state)],
+        [*outputs, *(NEXT_STATE_PREFIX + name for name in state)],
+    )
+
+
+def graph_of(
+    module: nn.Module,
+    arguments: dict[str, Any],
+    dynamic_shapes: dict[str, Any],
+    input_names: list[str],
+    output_names: list[str],
+) -> onnx.ModelProto:
+    """The ONNX graph of a module, of keyword `arguments` (tensors, dicts of them), without traces of this machine."""
     with _quiet():
         program = torch.onnx.export(
             module,
             (),
-            kwargs={"signal": signal, "state": state},
-            dynamic_shapes={
-                "signal": {0: batch, **time},
-                "state": {name: {0: batch} for name in state},
-            },
-            input_names=["signal", *(STATE_PREFIX + name for name in state)],
-            output_names=[*outputs, *(NEXT_STATE_PREFIX + name for name in state)],
+            kwargs=arguments,
+            dynamic_shapes=dynamic_shapes,
+            input_names=input_names,
+            output_names=output_names,
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -137,7 +150,14 @@ def _to_onnx(module: StreamingModule, example: Tensor) -> onnx.ModelProto:
     return graph
 
 
-def _store_halves(graph: onnx.ModelProto) -> None:
+def halve(module: nn.Module) -> None:
+    """Round a module's large weights to float16, in place; they stay float32."""
+    for tensor in module.state_dict().values():
+        if tensor.is_floating_point() and tensor.numel() >= _WORTH_HALVING:
+            tensor.copy_(tensor.half())
+
+
+def store_halves(graph: onnx.ModelProto) -> None:
     """Replace each large float32 weight that float16 holds exactly by its half and a cast, run once at loading."""
     casts: list[onnx.NodeProto] = []
     for number, weight in enumerate(graph.graph.initializer):
@@ -191,7 +211,7 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _write(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Replace `path` in one step: a reader sees the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(path.name + ".part")

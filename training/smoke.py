@@ -10,35 +10,31 @@ import numpy as np
 
 from training.audio_baseline import speech_like
 from training.data.clips import MOTION_SIZE, Clip, ClipInfo, ClipWriter, whole_hops
+from training.data.made_up_faces import made_up_faces
 from training.recipe import read_table, recipe_path
 
 _STEPS = 6
 _CLIP_S = 2.0
+# Tasks that learn from stores of faces.
+_THAT_SEE = ("expression", "temporal", "face_detector")
 
 
 def smoke_table(recipe: str, settings: list[str], folder: Path) -> dict[str, Any]:
-    """The table of `recipe`, shrunk to a few steps on stores made in `folder`."""
+    """The table of `recipe`, shrunk to a few steps on stores made in `folder`; the run that it builds on is made too."""
     steps = [f"optim.steps={_STEPS}", "optim.batch=4", "optim.workers=0", "optim.validate_every=6"]
-    table = read_table(
-        recipe_path(recipe),
-        [
-            *steps,
-            "optim.checkpoint_every=3",
-            "optim.warm_up=2",
-            "data.hops=40",
-            "data.validation_batches=1",
-            f"data.folder={folder}",
-            *settings,
-        ],
-    )
-    for name in {*table["data"]["stores"], *table["data"].get("validation", {}), "synthetic"}:
-        made_up_store(folder / name)
-    if "talk_run" in table:
-        from training.run import train
+    steps += ["optim.checkpoint_every=3", "optim.warm_up=2", "data.validation_batches=1", f"data.folder={folder}"]
+    sees = read_table(recipe_path(recipe), [])["task"] in _THAT_SEE
+    length = "data.pictures=6" if sees else "data.hops=40"
+    table = read_table(recipe_path(recipe), [*steps, length, *settings])
+    for name in {*table["data"]["stores"], *table["data"].get("validation", {}), *(() if sees else ("synthetic",))}:
+        (made_up_faces if sees else made_up_store)(folder / name)
+    for name in ("talk", "expression"):
+        if f"{name}_run" in table:
+            from training.run import train
 
-        shared = [setting for setting in settings if setting.startswith("encoder.")]
-        train(smoke_table("talk", shared, folder), folder / "talk")
-        table["talk_run"] = str(folder / "talk")
+            shared = [setting for setting in settings if setting.startswith("encoder.")]
+            train(smoke_table(name, shared, folder), folder / name)
+            table[f"{name}_run"] = str(folder / name)
     return table
 
 

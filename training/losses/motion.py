@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.losses.face_surface import FaceSurface
 from training.losses.mouth import MouthSurface
 
 
@@ -37,7 +38,7 @@ class MotionLoss(nn.Module):
 
     spread: Tensor
 
-    def __init__(self, surface: MouthSurface, spread: Tensor, weights: MotionWeights) -> None:
+    def __init__(self, surface: MouthSurface | FaceSurface, spread: Tensor, weights: MotionWeights) -> None:
         super().__init__()
         self.surface, self.weights = surface, weights
         self.register_buffer("spread", spread.clone())

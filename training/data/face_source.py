@@ -1,0 +1,110 @@
+"""Which pictures of which stores are learnt from, and how they are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data.face_store import COLUMNS_OF, FaceStore, Picture
+from training.data.mirror import Truth
+from training.data.sub_crop import Jitter
+from training.recipe import RecipeError
+
+# The kind of a clip that shows no face.
+_NOBODY = "nobody"
+_LEFT_OUT = ("blendshapes", "time_s")
+
+
+@dataclass(frozen=True)
+class FaceData:
+    """folder       of the stores (`python -m training.data.build_synthetic_faces`, `... build_real_faces`)
+    stores       store -> its share of every batch; `validation` likewise, for the figures while learning
+    uses         which clips may be learnt from (see FaceClipInfo.use)
+    nobody       share of pictures without a face, where the stores have them
+    looks        share of pictures that are seen through a random camera (see `face_looks`)
+    covered      share of pictures with something in front of the face
+    same         share of pairs that are two crops of the same picture, not of two of a clip
+    pictures     in a row, for those who learn from sequences
+    jitter       of the crops
+    """
+
+    folder: str
+    stores: dict[str, float]
+    validation: dict[str, float] = field(default_factory=dict)
+    uses: list[str] = field(default_factory=lambda: ["free", "weights"])
+    validation_uses: list[str] = field(default_factory=lambda: ["free", "weights", "research"])
+    nobody: float = 0.04
+    looks: float = 0.85
+    covered: float = 0.1
+    same: float = 0.5
+    pictures: int = 16
+    jitter: Jitter = field(default_factory=Jitter)
+    validation_batches: int = 8
+    validation_split: str = "val"
+
+
+class FaceSource:
+    """Draws clips of some stores by their shares, those of one split and of allowed uses only."""
+
+    def __init__(self, folder: Path, stores: dict[str, float], uses: Sequence[str], split: str, least: int = 1) -> None:
+        self._faces: list[tuple[FaceStore, NDArray[np.int64]]] = []
+        self._nobody: list[tuple[FaceStore, NDArray[np.int64]]] = []
+        shares: list[float] = []
+        for name, share in stores.items():
+            if not (folder / name / "index.jsonl").exists():
+                raise RecipeError(f"the store {folder / name} does not exist; build it with training.data.build_*")
+            store = FaceStore(folder / name)
+            allowed = [n for n, info in enumerate(store.infos) if info.split == split and info.use in uses]
+            nobody = np.array([n for n in allowed if store.infos[n].kind == _NOBODY], np.int64)
+            faces = np.array(
+                [n for n in allowed if store.infos[n].kind != _NOBODY and store.counts[n] >= least], np.int64
+            )
+            if len(nobody):
+                self._nobody.append((store, nobody))
+            if len(faces):
+                self._faces.append((store, faces))
+                shares.append(share)
+        if not self._faces:
+            raise RecipeError(
+                f"the stores {', '.join(stores)} in {folder} have no clip of at least {least} pictures of split "
+                f"{split!r} and use {', '.join(uses)}"
+            )
+        self._shares = np.array(shares) / sum(shares)
+
+    @classmethod
+    def of(cls, data: FaceData, least: int = 1, is_validation: bool = False) -> FaceSource:
+        """What `data` learns from, or is judged by; clips of at least `least` pictures."""
+        if is_validation:
+            stores = data.validation or data.stores
+            return cls(Path(data.folder), stores, data.validation_uses, data.validation_split, least)
+        return cls(Path(data.folder), data.stores, data.uses, "train", least)
+
+    @property
+    def has_nobody(self) -> bool:
+        return bool(self._nobody)
+
+    def face(self, rng: np.random.Generator) -> tuple[FaceStore, int]:
+        """A store and the number of a clip in it. A clip is as likely as the root of its length."""
+        store, clips = self._faces[int(rng.choice(len(self._faces), p=self._shares))]
+        weight = np.sqrt(store.counts[clips])
+        return store, int(rng.choice(clips, p=weight / weight.sum()))
+
+    def nobody(self, rng: np.random.Generator) -> tuple[FaceStore, int]:
+        """Likewise, of a clip without a face; ValueError where no store has one."""
+        if not self._nobody:
+            raise ValueError("no store has pictures of nobody; ask has_nobody first")
+        store, clips = self._nobody[int(rng.integers(len(self._nobody)))]
+        return store, int(rng.choice(clips))
+
+
+def picture_of(store: FaceStore, row: int) -> tuple[Picture, Truth]:
+    """A stored picture uint8 [192, 192, 3] and its truths, those unknown of what is seen set to all."""
+    values = np.asarray(store.truths[row], np.float32)
+    truth = {name: values[columns] for name, columns in COLUMNS_OF.items() if name not in _LEFT_OUT}
+    for name in ("points_seen", "visibility", "belief"):
+        truth[name] = np.where(np.isnan(truth[name]), np.float32(1.0), truth[name])
+    return np.asarray(store.pictures[row]), truth

@@ -1,0 +1,95 @@
+"""`python -m training.run expression`: the encoder learns all that one picture of a face tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.head.flame import open_head
+from models.video.face import Face
+from models.video.face_encoder import FaceEncoder
+from training.data.face_batches import FacePairs
+from training.data.face_source import FaceData
+from training.loop import Batch, Losses, Place, averaged_weights, part_of
+from training.losses.face import FaceLoss, FaceWeights
+from training.losses.face_surface import FaceSurface
+from training.recipe import Recipe, RecipeError, build
+from training.tasks.face_export import export_face
+from training.tasks.face_figures import FaceFigures
+from training.tasks.voice_data import on_device_of
+
+# What the score counts besides mm of the face: a percent of points' error and a degree of the head's as much as these.
+_NME_MM, _ROTATION_MM = 0.1, 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpressionRecipe(Recipe):
+    """data, weights of the losses"""
+
+    data: FaceData
+    weights: FaceWeights = field(default_factory=FaceWeights)
+
+
+class ExpressionStudent(nn.Module):
+    """The encoder and its losses."""
+
+    def __init__(self, weights: FaceWeights) -> None:
+        super().__init__()
+        self.encoder = FaceEncoder()
+        self.loss = FaceLoss(FaceSurface(open_head()), weights)
+
+    def forward(self, batch: Batch, step: int) -> Losses:
+        return self.loss(self.encoder(batch["crop"]), batch)
+
+
+class ExpressionTask:
+    """See `training.loop.Task`."""
+
+    def __init__(self, recipe: ExpressionRecipe, place: Place) -> None:
+        self.recipe = recipe
+        data, optim = recipe.data, recipe.optim
+        self.batches = FacePairs(data, optim.batch, optim.seed, place.rank)
+        held_out = FacePairs(data, min(32, optim.batch), 0, is_validation=True)
+        self._validation = [held_out[number] for number in range(data.validation_batches)]
+        torch.manual_seed(optim.seed)
+        self.student = ExpressionStudent(recipe.weights)
+
+    def validate(self, student: nn.Module) -> dict[str, float]:
+        """Figures on held-out people, in two crops of each picture."""
+        assert isinstance(student, ExpressionStudent)
+        figures = FaceFigures(student.loss.surface)
+        with torch.no_grad():
+            for batch in on_device_of(student, self._validation):
+                figures.add(student.encoder(batch["crop"]), batch)
+        found = figures.figures()
+        return {
+            **found,
+            "score": found["points_mm"] + _NME_MM * found["nme"] + _ROTATION_MM * found["rotation_deg"],
+        }
+
+    def finish(self, folder: Path, path: Path | None) -> Path:
+        """Export the averaged weights with a residual of nothing: what a picture tells by itself."""
+        face = Face(trained_encoder(folder))
+        nn.init.zeros_(face.residual.last.weight)
+        nn.init.zeros_(face.residual.last.bias)
+        return export_face(face, path or folder / "face.onnx")
+
+
+def prepare(table: dict[str, Any], place: Place) -> ExpressionTask:
+    """The task of a recipe's table."""
+    return ExpressionTask(build(ExpressionRecipe, table), place)
+
+
+def trained_encoder(folder: Path) -> FaceEncoder:
+    """The encoder of a run, with its averaged weights. RecipeError when there is none."""
+    try:
+        tensors = averaged_weights(folder)
+    except FileNotFoundError as error:
+        raise RecipeError(f"{error}: run python -m training.run expression first") from error
+    encoder = FaceEncoder()
+    encoder.load_state_dict(part_of(tensors, "encoder"))
+    return encoder

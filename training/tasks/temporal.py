@@ -1,0 +1,166 @@
+"""`python -m training.run temporal`: the residual learns what the pictures around one say.
+
+The encoder stays as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.head.flame import open_head
+from models.video.face import Face
+from models.video.face_encoder import FaceEncoder
+from models.video.temporal import FEATURE_SIZE, TemporalResidual
+from training.data.face_batches import FaceSequences
+from training.data.face_source import FaceData
+from training.loop import Batch, Losses, Place, averaged_weights, part_of
+from training.losses.face_surface import FaceSurface
+from training.losses.motion import MotionLoss, MotionWeights, weighted_mean
+from training.recipe import Recipe, build
+from training.tasks.expression import trained_encoder
+from training.tasks.face_export import export_face
+from training.tasks.voice_data import on_device_of
+
+# Where the true points move less than this from picture to picture, the face is still.
+_STILL_MM = 0.03
+
+
+@dataclass(frozen=True)
+class TemporalWeights:
+    """motion   of the moved motion against its truth (see MotionWeights; stillness where the true face is still)
+    residual  mean square of the residual, sd^2 and rad^2: it adds only what it knows
+    """
+
+    motion: MotionWeights = field(default_factory=lambda: MotionWeights(coefficients=0.2))
+    residual: float = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemporalRecipe(Recipe):
+    """expression_run   folder of a finished run of `expression`"""
+
+    expression_run: str
+    data: FaceData
+    weights: TemporalWeights = field(default_factory=TemporalWeights)
+
+
+class TemporalStudent(nn.Module):
+    """The residual and its losses, over an encoder that no longer changes."""
+
+    def __init__(self, encoder: FaceEncoder, weights: TemporalWeights) -> None:
+        super().__init__()
+        self.encoder = encoder.eval().requires_grad_(False)
+        self.residual = TemporalResidual()
+        self.weights = weights
+        self.loss = MotionLoss(FaceSurface(open_head()), torch.ones(53), weights.motion)
+
+    def train(self, mode: bool = True) -> TemporalStudent:
+        super().train(mode)
+        self.encoder.eval()
+        return self
+
+    def rows(self, batch: Batch) -> Tensor:
+        """The residual's signal [B, T, 310] of a batch of `FaceSequences`."""
+        shape = batch["crop"].shape[:2]
+        with torch.no_grad():
+            told = self.encoder(batch["crop"].flatten(0, 1))
+        parts = [told[name].unflatten(0, shape) for name in ("feature", "expression", "jaw")]
+        return torch.cat([*parts, batch["step_s"][:, :, None]], dim=2)
+
+    def moved(self, rows: Tensor, lookahead: Tensor, strength: float = 1.0) -> Tensor:
+        """Motion [B, T, 53] of the picture `lookahead` [B] pictures before each."""
+        state = {
+            name: torch.zeros(len(rows), *item.shape, device=rows.device)
+            for name, item in self.residual.state_schema.items()
+        }
+        state["knob_lookahead"] = lookahead.to(rows.dtype)
+        state["knob_residual"] = state["knob_residual"] + (strength - 1.0)
+        outputs, _ = self.residual(rows, state)
+        return torch.cat([outputs["expression"], outputs["jaw"]], dim=2)
+
+    def forward(self, batch: Batch, step: int) -> Losses:
+        rows, lookahead = self.rows(batch), batch["lookahead"]
+        motion = self.moved(rows, lookahead)
+        truth, weight = truth_before(batch, lookahead)
+        losses, _ = self.loss(motion, truth, weight, self.stillness(truth))
+        alone = told_before(rows[:, :, FEATURE_SIZE:-1], lookahead)
+        seen = (torch.arange(rows.shape[1], device=rows.device) >= lookahead[:, None]).float()
+        losses["residual"] = self.weights.residual * weighted_mean((motion - alone).square().mean(dim=2), seen)
+        return {**losses, "total": torch.stack(list(losses.values())).sum()}
+
+    def stillness(self, truth: Tensor) -> Tensor:
+        """[B, T]: 1 where the true face [B, T, 53] is still since the picture before."""
+        points = self.loss.surface(truth.float())
+        moved = points.diff(dim=1).norm(dim=3).mean(dim=2)
+        return torch.cat([torch.zeros_like(moved[:, :1]), (moved < _STILL_MM).float()], dim=1)
+
+
+class TemporalTask:
+    """See `training.loop.Task`."""
+
+    def __init__(self, recipe: TemporalRecipe, place: Place) -> None:
+        self.recipe = recipe
+        data, optim = recipe.data, recipe.optim
+        self.batches = FaceSequences(data, optim.batch, optim.seed, place.rank)
+        held_out = FaceSequences(data, min(8, optim.batch), 0, is_validation=True)
+        self._validation = [held_out[number] for number in range(data.validation_batches)]
+        torch.manual_seed(optim.seed)
+        self.student = TemporalStudent(trained_encoder(Path(recipe.expression_run)), recipe.weights)
+
+    def validate(self, student: nn.Module) -> dict[str, float]:
+        """Errors of points and of their steps, rms in mm, at each look-ahead and (`alone`) without the residual."""
+        assert isinstance(student, TemporalStudent)
+        squares: dict[str, list[Tensor]] = {}
+        surface = student.loss.surface
+        with torch.no_grad():
+            for batch in on_device_of(student, self._validation):
+                rows = student.rows(batch)
+                for name, lookahead, strength in (("alone", 0, 0.0), ("0", 0, 1.0), ("1", 1, 1.0), ("2", 2, 1.0)):
+                    ahead = torch.full_like(batch["lookahead"], lookahead)
+                    truth, weight = truth_before(batch, ahead)
+                    error = surface(student.moved(rows, ahead, strength)) - surface(truth)
+                    is_known = weight > 0.5
+                    squares.setdefault(f"points_mm_{name}", []).append(_square(error)[is_known])
+                    squares.setdefault(f"step_mm_{name}", []).append(
+                        _square(error.diff(dim=1))[is_known[:, 1:] & is_known[:, :-1]]
+                    )
+        figures = {name: float(torch.cat(values).mean().sqrt()) for name, values in squares.items()}
+        return {**figures, "score": figures["points_mm_0"] + figures["step_mm_0"]}
+
+    def finish(self, folder: Path, path: Path | None) -> Path:
+        """Export encoder and averaged residual as the whole face."""
+        residual = TemporalResidual()
+        residual.load_state_dict(part_of(averaged_weights(folder), "residual"))
+        encoder = trained_encoder(Path(self.recipe.expression_run))
+        return export_face(Face(encoder, residual), path or folder / "face.onnx")
+
+
+def prepare(table: dict[str, Any], place: Place) -> TemporalTask:
+    """The task of a recipe's table."""
+    return TemporalTask(build(TemporalRecipe, table), place)
+
+
+def told_before(values: Tensor, lookahead: Tensor) -> Tensor:
+    """[B, T, C]: row t of `values` as it was `lookahead` [B] pictures before; the first one where there was none."""
+    at = (torch.arange(values.shape[1], device=values.device) - lookahead[:, None]).clamp(min=0)
+    return values.gather(1, at[:, :, None].expand(-1, -1, values.shape[2]))
+
+
+def truth_before(batch: Batch, lookahead: Tensor) -> tuple[Tensor, Tensor]:
+    """True motion [B, T, 53] `lookahead` pictures before each, and its weight [B, T]: 0 before the first picture."""
+    motion = torch.cat([batch["expression"], batch["jaw"]], dim=2)
+    weight = batch["belief"] * torch.isfinite(motion).all(dim=2)
+    steps = motion.shape[1]
+    is_begun = torch.arange(steps, device=motion.device) >= lookahead[:, None]
+    weight = told_before(weight[:, :, None], lookahead)[:, :, 0] * is_begun
+    return told_before(torch.nan_to_num(motion), lookahead), weight
+
+
+def _square(vectors: Tensor) -> Tensor:
+    """Mean square length [B, T] of vectors [B, T, P, 3]."""
+    return vectors.square().sum(dim=3).mean(dim=2)
