@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from training.evaluate import audio
+from training.evaluate import audio, video
 
-_WHAT = {"audio": audio.main}
+_WHAT = {"audio": audio.main, "video": video.main}
 
 
 def main() -> None:

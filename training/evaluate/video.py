@@ -1,0 +1,185 @@
+"""One table of how well faces are read from pictures:  python -m training.evaluate video --stores DIR [--model FILE]
+
+Subjects: our network (where its file is there) at each look-ahead and without its temporal residual, MediaPipe with our
+solver, and MediaPipe's own blendshapes. Printed, and written to docs/video/evaluation.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from driver.face_model import find_face_model
+from training.evaluate.dlib_points import DlibMissing, DlibPoints
+from training.evaluate.talking_faces import shared_data
+from training.evaluate.video_columns import COLUMNS, VideoColumn
+from training.evaluate.video_judged import VideoJudged
+from training.evaluate.video_material import CLIPS, VideoMaterial, load
+from training.evaluate.video_subjects import FaceSubject, MediaPipeBlendshapes, MediaPipeSolver, NativeFace
+from training.evaluate.video_watch import kept, place, watched
+
+ROOT = Path(__file__).parents[2]
+MODEL = ROOT / "models" / "weights" / "face.onnx"
+PAGE = ROOT / "docs" / "video" / "evaluation.md"
+LOOKAHEADS = (0, 1, 2)
+NOT_KNOWN = "n/a"
+
+Floats = NDArray[np.float32]
+Make = Callable[[], FaceSubject]
+
+
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """Marks of one clip, float32 [F, 68, 2] pixels."""
+
+    marks: Floats
+
+
+def makers(model: Path, face_model: Path) -> tuple[list[Make], list[str]]:
+    """How to load each subject, the teacher last but one, and a sentence for each that cannot be."""
+    found: list[Make] = []
+    absent: list[str] = []
+    if model.exists():
+        found += [lambda pictures=pictures: NativeFace(model, face_model, pictures) for pictures in LOOKAHEADS]
+        found.append(lambda: NativeFace(model, face_model, residual=False))
+    else:
+        absent.append(f"{model.name} was not judged: there is no such file; train and export it first")
+    return [*found, lambda: MediaPipeSolver(face_model), lambda: MediaPipeBlendshapes(face_model)], absent
+
+
+def first_ms(make: Make, material: VideoMaterial) -> float | None:
+    """Processor time from loading a subject's files to its first face in the first clip that it sees one in, ms."""
+    for scene in material.scenes.get(CLIPS, []):
+        began = time.process_time()
+        subject = make()
+        subject.begin(scene.focal)
+        if any(subject.look(frame).points is not None for frame in scene.frames()):
+            return 1e3 * (time.process_time() - began)
+    return None
+
+
+def answers(subject: FaceSubject, material: VideoMaterial, stores: Path) -> dict[str, list]:
+    """What the subject makes of every part."""
+    return {part: watched(subject, part, scenes, stores) for part, scenes in material.scenes.items()}
+
+
+def dlib_marks(material: VideoMaterial, stores: Path) -> tuple[list[Floats], list[str]]:
+    """dlib's marks of every real clip, and a sentence when there are none."""
+    scenes = material.scenes.get(CLIPS, [])
+    path = place(DlibPoints.fingerprint, CLIPS, scenes, stores)
+    try:
+        read = kept(path, lambda: [Marks(DlibPoints().read(scene.frames())) for scene in scenes], Marks)
+    except DlibMissing as error:
+        return [], [str(error)]
+    return [one.marks for one in read], []
+
+
+def cell(column: VideoColumn, judged: VideoJudged) -> str:
+    """The measure as text; n/a where the subject has no such output or the material is missing."""
+    if column.part and not judged.answers.get(column.part):
+        return NOT_KNOWN
+    value = column.value(judged)
+    return NOT_KNOWN if value is None or math.isnan(value) else f"{value:.{column.digits}f}"
+
+
+def page(
+    rows: Sequence[VideoJudged], cells: Sequence[Sequence[str]], notes: Sequence[str], material: VideoMaterial
+) -> str:
+    """The documentation's page: the table (measures down, subjects across), what was missing, clips, definitions."""
+    lines = [
+        "# How well a face is read from pictures",
+        "",
+        "Written by `python -m training.evaluate video`. No shipped weights were learnt from these photographs, nor "
+        "from the people in these clips but the one of GRID's sentences, whose other sentences were.",
+        "",
+        _line(["measure", *(judged.name for judged in rows)]),
+        _line(["---", *["---:"] * len(rows)]),
+        *(_line([column.title, *values]) for column, values in zip(COLUMNS, cells, strict=True)),
+        "",
+        *(f"- {note}" for note in notes),
+        "",
+        "## Material",
+        "",
+        *(
+            f"- {part}: {len(scenes)} scenes, {_pictures(rows, part)} pictures"
+            for part, scenes in material.scenes.items()
+        ),
+        "",
+        "## Definitions",
+        "",
+        *(f"- **{column.title}**: {column.definition}." for column in COLUMNS),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _pictures(rows: Sequence[VideoJudged], part: str) -> int:
+    return sum(len(seen.held) for seen in rows[0].answers[part])
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def show(rows: Sequence[VideoJudged], cells: Sequence[Sequence[str]]) -> None:
+    """Print the table."""
+    table = Table("measure", *(judged.name for judged in rows))
+    for column, values in zip(COLUMNS, cells, strict=True):
+        table.add_row(column.title, *values)
+    Console().print(table)
+
+
+def judge(made: Sequence[Make], material: VideoMaterial, stores: Path) -> tuple[list[VideoJudged], list[str]]:
+    """A row for every subject; MediaPipe + solver is among them, as the teacher that others are held against."""
+    subjects = [make() for make in made]
+    told = {subject.name: answers(subject, material, stores) for subject in subjects}
+    marks, notes = dlib_marks(material, stores)
+    rows = [
+        VideoJudged(
+            subject.name,
+            material,
+            told[subject.name],
+            told.get(MediaPipeSolver.name, {}),
+            marks,
+            subject.lookahead,
+            subject.size_mb,
+            first_ms(make, material),
+        )
+        for subject, make in zip(subjects, made, strict=True)
+    ]
+    return rows, notes
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m training.evaluate video", description="How well faces are read from pictures."
+    )
+    parser.add_argument("--stores", type=Path, required=True, help="folder of the stores; results are kept there too")
+    parser.add_argument("--data", type=Path, default=None, help="folder with MANIFEST.tsv")
+    parser.add_argument("--model", type=Path, default=MODEL, help="our network that is judged")
+    parser.add_argument("--face-model", type=Path, default=None, help="face_landmarker.task; found as the driver does")
+    parser.add_argument("--out", type=Path, default=PAGE, help="the page that is written")
+    given = parser.parse_args(arguments)
+    material = load(given.data or shared_data(), given.stores)
+    made, notes = makers(given.model, find_face_model(given.face_model))
+    rows, more = judge(made, material, given.stores)
+    notes += more + [f"{part}: {reason}" for part, reason in material.missing.items()]
+    cells = [[cell(column, judged) for judged in rows] for column in COLUMNS]
+    show(rows, cells)
+    for note in notes:
+        print(note)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(page(rows, cells, notes, material), encoding="utf-8")
+    print(f"written to {given.out}")
+
+
+if __name__ == "__main__":
+    main()
