@@ -1,7 +1,8 @@
 """Runs exported models with ONNX Runtime: one session, its state as named arrays, its metadata. No torch.
 
-A model file has the input `signal`, inputs `state_<name>` with their partners `next_state_<name>` among the outputs,
-and any other outputs, which are its results. Batch is axis 0 everywhere, and the state of a new stream is all zeros.
+A model file has the input `signal` (or `crop`, when it takes a picture of a face at a time), inputs `state_<name>` with
+their partners `next_state_<name>` among the outputs, and any other outputs, which are its results. Batch is axis 0
+everywhere, and the state of a new stream is all zeros. A plain network has inputs and outputs and no state.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ State = dict[str, Array]
 # The package ships no types; what it returns is typed where it enters, below.
 onnxruntime: Any = _untyped_onnxruntime
 
-SIGNAL = "signal"
+SIGNAL, CROP = "signal", "crop"
 STATE_PREFIX = "state_"
 NEXT_STATE_PREFIX = "next_state_"
 
@@ -81,11 +82,13 @@ class OnnxModel:
         self._inputs: dict[str, Any] = {item.name: item for item in self._session.get_inputs()}
         self._output_names: list[str] = [item.name for item in self._session.get_outputs()]
         self._state_names = [name.removeprefix(STATE_PREFIX) for name in self._inputs if name.startswith(STATE_PREFIX)]
+        self._signal = CROP if CROP in self._inputs else SIGNAL
         next_names = {name for name in self._output_names if name.startswith(NEXT_STATE_PREFIX)}
-        if SIGNAL not in self._inputs or next_names != {NEXT_STATE_PREFIX + name for name in self._state_names}:
+        if self._signal not in self._inputs or next_names != {NEXT_STATE_PREFIX + name for name in self._state_names}:
             raise ModelError(
                 f"{path} takes {sorted(self._inputs)} and gives {sorted(self._output_names)}; a model needs the input "
-                f"{SIGNAL!r} and a {NEXT_STATE_PREFIX}* output for each {STATE_PREFIX}* input: export it again"
+                f"{SIGNAL!r} or {CROP!r} and a {NEXT_STATE_PREFIX}* output for each {STATE_PREFIX}* input: "
+                "export it again"
             )
 
     @property
@@ -117,8 +120,11 @@ class OnnxModel:
         return {name: _zeros(self._inputs[STATE_PREFIX + name], batch) for name in self._state_names}
 
     def step(self, signal: Array, state: State) -> tuple[dict[str, Array], State]:
-        """One chunk [batch, hops * hop_size, ...]: results [batch, hops, ...] by name, and the next state."""
-        feed = {SIGNAL: signal, **{STATE_PREFIX + name: array for name, array in state.items()}}
+        """One chunk [batch, hops * hop_size, ...]: results [batch, hops, ...] by name, and the next state.
+
+        A model of crops takes [batch, side, side, 3] and gives [batch, ...].
+        """
+        feed = {self._signal: signal, **{STATE_PREFIX + name: array for name, array in state.items()}}
         outputs: Sequence[Any] = self._session.run(self._output_names, feed)
         results: dict[str, Array] = {}
         next_state: State = {}
@@ -132,11 +138,27 @@ class OnnxModel:
     def warm_up(self, steps: int = 3) -> None:
         """Run a few steps of nothing, so that the first real one is not slow."""
         state = self.initial_state()
-        item = self._inputs[SIGNAL]
-        shape: list[int] = [1, self.metadata.hop_size, *item.shape[2:]]
+        item = self._inputs[self._signal]
+        is_crop = self._signal == CROP
+        shape: list[int] = [1, *item.shape[1:]] if is_crop else [1, self.metadata.hop_size, *item.shape[2:]]
         signal = np.zeros(shape, _DTYPES[item.type])
         for _ in range(steps):
             _, state = self.step(signal, state)
+
+
+class OnnxNetwork:
+    """A network without state: `network(name=array)` gives its outputs by name.
+
+    Raises ModelError as `OnnxModel` does.
+    """
+
+    def __init__(self, path: Path, device: Device = "auto") -> None:
+        self.path = path
+        self._session: Any = _open(path, device)
+        self.output_names: list[str] = [item.name for item in self._session.get_outputs()]
+
+    def __call__(self, **inputs: Array) -> dict[str, Array]:
+        return dict(zip(self.output_names, self._session.run(self.output_names, inputs), strict=True))
 
 
 def _open(path: Path, device: Device) -> Any:

@@ -1,0 +1,310 @@
+"""The camera's path without anybody else's networks: a picture in, the face's motion out, one small network a picture.
+
+While a face is held, the crop of the next picture follows from where the network sees the head in this one; a still
+head keeps its crop, so that nothing but the camera's noise can move a still face. The detector runs only while no face
+is held.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from driver.runtime import Array, State
+from driver.types import Motion, VideoFrame
+from models.head.crop import (
+    Crop,
+    HeadInCrop,
+    PictureCamera,
+    crop_of_head,
+    crop_of_points,
+    head_in_picture,
+)
+from models.head.face_boxes import DETECTOR_PX, DetectedFace, detected_faces, fitted_size
+from models.head.rotation import axis_angle_from_matrix
+from protocol.frame import REGIONS, Floats
+
+Picture = NDArray[np.uint8]
+
+LONGEST_LOOKAHEAD = 2
+
+
+class FaceModel(Protocol):
+    """What is asked of `driver.runtime.OnnxModel`."""
+
+    def initial_state(self, batch: int = 1) -> State: ...
+    def step(self, signal: Array, state: State) -> tuple[dict[str, Array], State]: ...
+
+
+class Detector(Protocol):
+    """What is asked of `driver.runtime.OnnxNetwork`: picture uint8 [1, 256, 256, 3] -> score, boxes, points."""
+
+    def __call__(self, *, picture: Array) -> dict[str, Array]: ...
+
+
+@dataclass(frozen=True)
+class NativeFaceSettings:
+    """lookahead           pictures of the future that expression and jaw may wait for, 0..2
+    crop_px             side of the network's crop
+    presence_minimum    the network's belief below which a face is lost
+    crop_slack          how unlike the wanted crop the present one may become before it is replaced
+    restart_gap_s       without a face for longer, the motion before says nothing
+    forget_s            without a face for longer, somebody else may sit there
+    identity_pictures   confident pictures after which a person is known; later ones change little
+    nearest_m           nobody sits nearer: a larger face is one that was cut out of a picture
+    face_px_range       sides of the crop at which a face begins to carry expression, and does so fully
+    facing_range        cosine of the angle to the camera at which a face begins to be seen, and is seen fully
+    """
+
+    lookahead: int = 0
+    crop_px: int = 128
+    presence_minimum: float = 0.5
+    crop_slack: float = 0.04
+    restart_gap_s: float = 0.5
+    forget_s: float = 4.0
+    identity_pictures: int = 300
+    nearest_m: float = 0.3
+    face_px_range: tuple[float, float] = (25.0, 100.0)
+    facing_range: tuple[float, float] = (0.1, 0.5)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.lookahead <= LONGEST_LOOKAHEAD:
+            raise ValueError(f"lookahead is {self.lookahead}; it must be 0..{LONGEST_LOOKAHEAD} pictures")
+
+
+@dataclass(frozen=True, eq=False)
+class _Person:
+    """Mean identity over `count` pictures, and by how much the picture is a longer lens's than the camera's."""
+
+    shape: Floats
+    count: int
+    lens: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Hold:
+    """What is carried from picture to picture while a face is held; replaced as a whole."""
+
+    crop: Crop
+    state: State
+    person: _Person
+    capture_ns: int
+    # Motions whose expression and jaw are still to be told, oldest first.
+    waiting: tuple[Motion, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """What the network told of one crop."""
+
+    crop: Crop
+    told: dict[str, Floats]
+    state: State
+
+    @property
+    def presence(self) -> float:
+        return float(self.told["presence"])
+
+    @property
+    def head(self) -> HeadInCrop:
+        return HeadInCrop(self.told["rotation"].astype(np.float64), self.told["place"].astype(np.float64))
+
+
+class NativeFace:
+    """Stage: VideoFrame -> Motion, one face. Equal pictures in equal order give equal motion.
+
+    Of several faces the largest is taken, and kept until it is gone. A picture without a face gives a motion with
+    confidence 0. With a look-ahead of k pictures, what comes out is the motion of the picture k pictures ago (the
+    first pictures of a face give confidence 0).
+    """
+
+    def __init__(
+        self,
+        face: FaceModel,
+        detector: Detector,
+        settings: NativeFaceSettings | None = None,
+        *,
+        horizontal_fov_deg: float = 60.0,
+    ) -> None:
+        """`horizontal_fov_deg` is the camera's field of view across the longer side of its picture."""
+        self._face, self._detector = face, detector
+        self._settings = NativeFaceSettings() if settings is None else settings
+        self._focal_over_long_side = 0.5 / math.tan(math.radians(horizontal_fov_deg) / 2.0)
+        self._hold: _Hold | None = None
+        self._last_person: tuple[int, _Person] | None = None
+
+    def process(self, item: VideoFrame) -> Motion:
+        """The motion that this picture completes."""
+        hold = self._followed(item)
+        look = None if hold is None else self._look(item.image, hold.crop, self._timed(hold, item))
+        if look is None or look.presence < self._settings.presence_minimum:
+            hold, look = None, self._search(item.image)
+        if look is None:
+            self._let_go()
+            return Motion(item.capture_ns)
+        person = hold.person if hold is not None else self._met(look, item)
+        camera = self._camera(item.image, person.lens)
+        rotation, translation = head_in_picture(look.head, look.crop, camera)
+        confidence = self._confidence(look, rotation, translation)
+        person = self._better_known(person, look.told["shape"], float(confidence.min()))
+        now = Motion(
+            capture_ns=item.capture_ns,
+            eyelids=look.told["eyelids"],
+            gaze=look.told["gaze"],
+            head_rotation=axis_angle_from_matrix(rotation).astype(np.float32),
+            head_translation=translation.astype(np.float32),
+            shape=person.shape,
+            valence=float(look.told["valence"]),
+            arousal=float(look.told["arousal"]),
+            confidence=confidence,
+        )
+        waiting = (*(hold.waiting if hold is not None else ()), now)
+        told, waiting = self._told(waiting, look, item.capture_ns)
+        wanted = crop_of_head(rotation, translation, camera)
+        crop = wanted if wanted.differs(look.crop) > self._settings.crop_slack else look.crop
+        self._hold = _Hold(crop, look.state, person, item.capture_ns, waiting)
+        return told
+
+    def forget(self) -> None:
+        """Search the next picture as if it were the first."""
+        self._hold, self._last_person = None, None
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _followed(self, item: VideoFrame) -> _Hold | None:
+        """The hold, if this picture continues it."""
+        if self._hold is None:
+            return None
+        elapsed_s = (item.capture_ns - self._hold.capture_ns) / 1e9
+        if 0.0 < elapsed_s <= self._settings.restart_gap_s:
+            return self._hold
+        self._let_go()
+        return None
+
+    def _let_go(self) -> None:
+        if self._hold is not None:
+            self._last_person = (self._hold.capture_ns, self._hold.person)
+        self._hold = None
+
+    def _timed(self, hold: _Hold, item: VideoFrame) -> State:
+        step_s = np.float32((item.capture_ns - hold.capture_ns) / 1e9)
+        return hold.state | {"step_s": np.full_like(hold.state["step_s"], step_s)}
+
+    def _look(self, image: Picture, crop: Crop, state: State) -> _Look:
+        """What the network sees in `crop`."""
+        results, following = self._face.step(cut(image, crop, self._settings.crop_px)[None], state)
+        return _Look(crop, {name: np.asarray(array[0]) for name, array in results.items()}, following)
+
+    def _search(self, image: Picture) -> _Look | None:
+        """The first detected face that the network believes in, seen in the crop that it wants itself."""
+        for face in self._detect(image):
+            crop = crop_of_points(*(point.astype(np.float64) for point in (*face.points[:2], face.mouth)))
+            look = self._look(image, crop, self._begun())
+            if look.presence < self._settings.presence_minimum:
+                continue
+            # The detector's crop is rough; the head's own is not.
+            camera = self._camera(image, 1.0)
+            crop = crop_of_head(*head_in_picture(look.head, crop, camera), camera)
+            look = self._look(image, crop, self._begun())
+            if look.presence >= self._settings.presence_minimum:
+                return look
+        return None
+
+    def _detect(self, image: Picture) -> list[DetectedFace]:
+        height, width = image.shape[:2]
+        fitted = fitted_size(width, height)
+        square = np.zeros((1, DETECTOR_PX, DETECTOR_PX, 3), np.uint8)
+        square[0, : fitted[1], : fitted[0]] = cv2.resize(image, fitted, interpolation=cv2.INTER_AREA)
+        told = self._detector(picture=square)
+        return detected_faces(told["score"][0], told["boxes"][0], told["points"][0], width, height)
+
+    def _begun(self) -> State:
+        state = self._face.initial_state()
+        return state | {"knob_lookahead": np.full_like(state["knob_lookahead"], self._settings.lookahead)}
+
+    def _met(self, look: _Look, item: VideoFrame) -> _Person:
+        """Who is seen: the person of a moment ago, or a stranger."""
+        if self._last_person is not None:
+            seen_ns, person = self._last_person
+            if 0 <= item.capture_ns - seen_ns <= self._settings.forget_s * 1e9:
+                return person
+        _, translation = head_in_picture(look.head, look.crop, self._camera(item.image, 1.0))
+        lens = max(1.0, self._settings.nearest_m / -float(translation[2]))
+        return _Person(look.told["shape"].astype(np.float32), 1, lens)
+
+    def _better_known(self, person: _Person, shape: Floats, confidence: float) -> _Person:
+        count = min(person.count + 1, self._settings.identity_pictures)
+        mean = person.shape + np.float32(confidence / count) * (shape - person.shape)
+        return replace(person, shape=mean.astype(np.float32), count=count)
+
+    def _told(self, waiting: tuple[Motion, ...], look: _Look, now_ns: int) -> tuple[Motion, tuple[Motion, ...]]:
+        """The motion whose expression and jaw the network tells now, and those that still wait."""
+        if len(waiting) <= self._settings.lookahead:
+            # Nothing is known yet of the face's first pictures but where they are: they are told as the newest one.
+            return Motion(waiting[0].capture_ns, lookahead_ns=now_ns - waiting[0].capture_ns), waiting
+        oldest, *rest = waiting
+        told = replace(
+            oldest,
+            expression=look.told["expression"],
+            jaw=look.told["jaw"],
+            lookahead_ns=now_ns - oldest.capture_ns,
+        )
+        return told, tuple(rest)
+
+    def _camera(self, image: Picture, lens: float) -> PictureCamera:
+        height, width = image.shape[:2]
+        return PictureCamera(lens * self._focal_over_long_side * max(width, height), (width / 2, height / 2))
+
+    def _confidence(self, look: _Look, rotation: NDArray[np.float64], translation: NDArray[np.float64]) -> Floats:
+        """[4]: what is uncovered, large enough and turned to the camera."""
+        settings = self._settings
+        facing = float(-rotation[:, 2] @ translation) / float(np.linalg.norm(translation))
+        seen = _ramp(look.presence, settings.presence_minimum, 0.9) * look.told["visibility"]
+        detail = _ramp(look.crop.side_px, *settings.face_px_range) * _ramp(facing, *settings.facing_range)
+        needs_detail = np.array([region != "head" for region in REGIONS])
+        return np.where(needs_detail, seen * detail, seen).astype(np.float32)
+
+
+def cut(image: Picture, crop: Crop, side_px: int) -> Picture:
+    """The crop, upright, as uint8 [side, side, 3]; black beyond the borders of the picture.
+
+    A crop that is shrunk is averaged first, so that a large face does not shimmer.
+    """
+    shrink = crop.side_px / side_px
+    if shrink > 2.0:
+        # Halved as often as it takes, the picture around the crop and no more.
+        return _shrunk(image, crop, side_px)
+    return _warped(image, crop, side_px)
+
+
+def _shrunk(image: Picture, crop: Crop, side_px: int) -> Picture:
+    reach = 0.75 * crop.side_px
+    height, width = image.shape[:2]
+    left, top = max(0, math.floor(crop.x_px - reach)), max(0, math.floor(crop.y_px - reach))
+    right, bottom = min(width, math.ceil(crop.x_px + reach)), min(height, math.ceil(crop.y_px + reach))
+    if right <= left or bottom <= top:
+        return np.zeros((side_px, side_px, 3), np.uint8)
+    factor = side_px / crop.side_px
+    size = (max(1, round((right - left) * factor)), max(1, round((bottom - top) * factor)))
+    small = cv2.resize(image[top:bottom, left:right], size, interpolation=cv2.INTER_AREA)
+    by_x, by_y = size[0] / (right - left), size[1] / (bottom - top)
+    moved = Crop((crop.x_px - left) * by_x, (crop.y_px - top) * by_y, crop.side_px * factor, crop.roll_rad)
+    return _warped(np.asarray(small, np.uint8), moved, side_px)
+
+
+def _warped(image: Picture, crop: Crop, side_px: int) -> Picture:
+    from_crop = crop.to_picture()
+    from_crop[:, :2] /= side_px
+    from_crop[:, 2] += from_crop[:, :2] @ np.array([0.5, 0.5]) - 0.5  # pixel centres
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(image, from_crop, (side_px, side_px), flags=flags), np.uint8)
+
+
+def _ramp(value: float, low: float, high: float) -> float:
+    return min(max((value - low) / (high - low), 0.0), 1.0)
