@@ -119,11 +119,11 @@ def _skin(texels: Doubles, source: Source) -> Doubles:
     # The upper lid's rim carries the lashes; the lower one's only a hint of them. The eye's corners lie at eye_y.
     upper = _step(y - eye_y, -0.002, 0.002)
     colour = _blend(colour, _LASHES, (0.25 + 0.65 * upper) * _step(rims, 0.4, 0.8))
-    colour = _blend(colour, _HAIR, _brows(x, y, z))
-    return _blend(colour, _HAIR, _hair(place) * (1.0 - ears))
+    colour = _blend(colour, _HAIR, brow_cover(x, y, z))
+    return _blend(colour, _HAIR, hair_cover(place) * (1.0 - ears))
 
 
-def _brows(x: Doubles, y: Doubles, z: Doubles) -> Doubles:
+def brow_cover(x: Doubles, y: Doubles, z: Doubles) -> Doubles:
     """How much brow there is at a place: strokes that lean outwards, thinning to the tail."""
     along = x - 0.0305
     middle = EYES_MIDPOINT_M[1] + 0.001 * _BROW_MIDDLE(along)
@@ -134,7 +134,8 @@ def _brows(x: Doubles, y: Doubles, z: Doubles) -> Doubles:
     return 0.85 * ends * band * strokes * (z > 0.0)
 
 
-def _hair(place: Doubles) -> Doubles:
+def hair_cover(place: Doubles) -> Doubles:
+    """How much short hair there is at places [..., 3] of the mean head, 0..1."""
     azimuth = np.degrees(np.abs(np.arctan2(place[..., 0], place[..., 2] - AXIS_Z_M)))
     line = np.interp(azimuth, _HAIRLINE_DEG, _HAIRLINE_Y)
     return 0.86 * _step(place[..., 1], line - 0.004, line + 0.010)

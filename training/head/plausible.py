@@ -60,9 +60,12 @@ _SIDE_SPREAD = 0.15
 _BACKGROUND_MEAN = 0.05
 
 
-def draw_faces(rng: np.random.Generator, count: int) -> Doubles:
-    """`count` random faces as ARKit weights float64 [count, 52] in 0..1, with jawOpen >= mouthClose."""
-    kinds = rng.choice(list(_SHARES), size=count, p=list(_SHARES.values()))
+def draw_faces(rng: np.random.Generator, count: int, shares: dict[str, float] = _SHARES) -> Doubles:
+    """`count` random faces as ARKit weights float64 [count, 52] in 0..1, with jawOpen >= mouthClose.
+
+    `shares` says how often each kind is drawn: speech, feeling, both, actions; they sum to 1.
+    """
+    kinds = rng.choice(list(shares), size=count, p=list(shares.values()))
     faces = np.stack([_draw(rng, kind) for kind in kinds])
     faces += rng.exponential(_BACKGROUND_MEAN, faces.shape)
     for left, right in _SIDED_PAIRS:

@@ -84,6 +84,22 @@ class Source:
             seam=seam,
         )
 
+    def skin_corners(self) -> list[tuple[list[int], list[tuple[float, float]]]]:
+        """Each face of the body's skin: its vertices, and the texture coordinates (v up) of its corners."""
+        texture_vertices: list[tuple[float, float]] = []
+        faces: list[tuple[list[int], list[tuple[float, float]]]] = []
+        group = ""
+        for line in self._text(_DATA + "mpfb2/3dobjs/base.obj"):
+            keyword, *values = line.split() or [""]
+            if keyword == "vt":
+                texture_vertices.append((float(values[0]), float(values[1])))
+            elif keyword == "g":
+                group = values[0]
+            elif keyword == "f" and group == "body":
+                corners = [[int(index) - 1 for index in corner.split("/")[:2]] for corner in values]
+                faces.append(([vertex for vertex, _ in corners], [texture_vertices[place] for _, place in corners]))
+        return faces
+
     @cached_property
     def mirror(self) -> Longs:
         """For each vertex of the base mesh the one on the other side [N]; those of the mid-plane map to themselves."""

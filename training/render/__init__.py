@@ -1,0 +1,1 @@
+"""Synthetic faces whose truth is exact: people, acting, cameras, light, things in front, lens and sensor."""
