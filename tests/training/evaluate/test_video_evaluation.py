@@ -1,0 +1,374 @@
+"""From pictures to the table: measures on made-up points, subjects that keep time, and a crop that follows its face."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from driver.types import Motion, VideoFrame
+from models.head.crop import PictureCamera, crop_of_head, head_in_crop
+from models.head.flame import JAW, open_head
+from models.head.landmarks import FACE_POINTS, LandmarkRig, open_head_landmarks
+from models.head.rotation import axis_angle_from_matrix, matrix_from_axis_angle
+from protocol.frame import ARKIT_SHAPES
+from training.data.face_crops import widened
+from training.data.face_store import MARGIN, PICTURE_PX, FaceClip, FaceClipInfo, FaceWriter
+from training.evaluate import video, video_subjects
+from training.evaluate import video_metrics as measure
+from training.evaluate.video_columns import COLUMNS
+from training.evaluate.video_judged import VideoJudged
+from training.evaluate.video_material import CLIPS, STEPS, SYNTHETIC, Scene, VideoMaterial, load
+from training.evaluate.video_on_real import is_still
+from training.evaluate.video_subjects import MediaPipeSolver, NativeFace, Sight
+from training.evaluate.video_watch import watch, watched
+
+POINTS = len(FACE_POINTS)
+RIG = LandmarkRig(open_head(), open_head_landmarks(), FACE_POINTS)
+ARKIT = open_head().arkit_motion
+CAMERA = PictureCamera(500.0, (320.0, 240.0))
+
+
+def face_px(weights: dict[str, float], shift_px: float = 0.0) -> np.ndarray:
+    """FACE_POINTS [140, 2] of the mean head that moves by ARKit's weights, 0.5 m before a camera."""
+    motion = sum(weight * ARKIT[ARKIT_SHAPES.index(name)] for name, weight in weights.items()) + np.zeros(59)
+    expression, jaw, eyelids = motion[:50].astype(np.float32), motion[50:53], motion[53:55]
+    rest, joint = RIG.at_rest(()), RIG.joint(JAW, (), expression)
+    points = RIG.posed(rest, joint, expression, jaw, eyelids, np.zeros(4)).points
+    depth = 0.5 - points[:, 2]
+    return 500.0 * points[:, :2] * [1.0, -1.0] / depth[:, None] + [320.0 + shift_px, 240.0]
+
+
+def marks_of(points: np.ndarray) -> np.ndarray:
+    """The 68 marks [F, 68, 2] that lie exactly on the landmarks; what has none is far away."""
+    marks = np.full((len(points), 68, 2), 1e4)
+    marks[:, measure.MARKS] = points[:, measure.MARKED_POINTS]
+    return marks
+
+
+def test_marks_are_missed_by_as_much_as_the_points_are_moved() -> None:
+    points = np.stack([face_px({}), face_px({"jawOpen": 0.5})])
+    marks = marks_of(points)
+    unit = measure.eye_distance_px(marks)
+    moved = points + (0.03 * unit)[:, None, None] * np.array([0.6, -0.8])
+    np.testing.assert_allclose(measure.mark_error(points, marks), 0.0, atol=1e-9)
+    np.testing.assert_allclose(measure.mark_error(moved, marks), 0.03)
+    # What is the same in all pictures is a way of marking, not an error, however the heads are turned.
+    turn = matrix_from_axis_angle([0.0, 0.0, 0.5])[:2, :2]
+    turned, turned_marks = np.stack([moved[0], moved[1] @ turn.T]), np.stack([marks[0], marks[1] @ turn.T])
+    np.testing.assert_allclose(measure.mark_error_less_habits(turned, turned_marks), 0.0, atol=1e-9)
+    assert np.all(measure.is_same_face(moved, marks))
+    assert not np.any(measure.is_same_face(moved + 0.6 * unit[0], marks))
+    assert not np.any(measure.is_same_face(np.full_like(moved, np.nan), marks))
+
+
+def test_points_and_marks_see_the_same_lips_and_lids() -> None:
+    points = np.stack([face_px({}), face_px({"jawOpen": 0.7}), face_px({"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0})])
+    marks = marks_of(points)
+    for of_points, of_marks in zip(measure.lips_of_points(points), measure.lips_of_marks(marks), strict=True):
+        np.testing.assert_allclose(of_points, of_marks)
+    gap, _ = measure.lips_of_points(points)
+    assert gap[1] > gap[0] + 0.1
+    np.testing.assert_allclose(measure.openness_of_points(points), measure.openness_of_marks(marks))
+    assert measure.openness_of_points(points)[2] < 0.5 * measure.openness_of_points(points)[0]
+
+
+def test_blinks_are_short_and_found_once() -> None:
+    times_s = np.arange(0.0, 6.0, 0.04)
+    lids = np.zeros((150, 2))
+    lids[25:29] = 1.0  # a blink
+    lids[60:100] = 1.0  # asleep
+    lids[120:124, 0] = 1.0  # a wink is half a closure at most
+    assert measure.blinks_of_eyelids(lids, times_s) == [pytest.approx(1.06)]
+    openness = 0.3 - 0.28 * lids.max(axis=1)
+    openness[60:100] = 0.3
+    assert measure.blinks_of_openness(openness, times_s) == [pytest.approx(1.06), pytest.approx(4.86)]
+    assert measure.matched([1.0, 1.05, 3.0], [1.06, 5.0]) == (1, 3, 2)
+    assert measure.f1([(1, 3, 2), (2, 2, 3)]) == pytest.approx(6 / 10)
+    assert np.isnan(measure.f1([]))
+
+
+def test_trembling_is_the_noise_and_not_the_motion() -> None:
+    noise = np.random.default_rng(0).normal(0.0, 2.0, (4000, 3, 2))
+    steady = np.linspace(0.0, 900.0, 4000)[:, None, None]
+    assert np.sqrt(np.mean(measure.trembling(noise + steady) ** 2)) == pytest.approx(2.0 * np.sqrt(2.0), rel=0.03)
+    np.testing.assert_allclose(measure.trembling(steady + np.zeros((4000, 3, 2))), 0.0, atol=1e-9)
+    still = np.zeros((30, 53), np.float32)
+    shaking = still + np.where(np.arange(30) % 2, 0.01, 0.0)[:, None].astype(np.float32) * np.eye(53)[50]
+    assert np.all(measure.lip_jitter_mm(still) == 0.0)
+    assert np.all(measure.lip_jitter_mm(shaking) > 0.1)
+    # A head that trembles along the line of sight is not seen to.
+    turns = np.broadcast_to(np.eye(3), (30, 3, 3))
+    away = np.where(np.arange(30) % 2, 0.001, 0.0)[:, None] * np.array([0.0, 0.0, 1.0])
+    np.testing.assert_allclose(measure.head_jitter_mm(turns, away), 0.0, atol=1e-12)
+    assert np.all(measure.head_jitter_mm(turns, away[:, ::-1]) > 0.5)
+
+
+def test_a_talking_mouth_is_not_still() -> None:
+    rng = np.random.default_rng(0)
+    quiet = np.stack([face_px({})] * 40) + rng.normal(0.0, 0.1, (40, POINTS, 2))
+    talk = np.stack([face_px({"jawOpen": 0.5 + 0.5 * np.sin(n / 4)}) for n in range(40)])
+    still = is_still(np.concatenate([quiet, talk]))
+    assert np.mean(still[:36]) > 0.8
+    assert not still[46:].any()
+
+
+def test_gaze_and_turns_are_measured_as_angles() -> None:
+    told, true = np.array([[0.1, 0.0, 0.0, 0.2]]), np.zeros((1, 4))
+    np.testing.assert_allclose(measure.gaze_error_deg(told, true), np.degrees([[0.1, 0.2]]))
+    turns = measure.rotations(np.array([[0.0, 0.3, 0.0], [np.nan] * 3]))
+    assert measure.angle_deg(turns, np.stack([np.eye(3)] * 2))[0] == pytest.approx(np.degrees(0.3))
+    assert np.isnan(measure.angle_deg(turns, np.stack([np.eye(3)] * 2))[1])
+
+
+def test_an_error_of_the_brows_is_not_one_of_the_mouth() -> None:
+    rest, brows = np.zeros((1, 53), np.float32), np.zeros((1, 53), np.float32)
+    brows[0] = ARKIT[ARKIT_SHAPES.index("browInnerUp"), :53]
+    found = {region: float(measure.region_error_mm(brows, rest, region)[0]) for region in measure.REGIONS}
+    assert found["brows"] > 2.0
+    assert found["mouth"] < 0.1 * found["brows"]
+
+
+class Counter:
+    """A subject whose expression and jaw count pictures, told late; the rest counts at once. No face in picture 3."""
+
+    name, tells, fingerprint, size_mb = "counter", frozenset({"expression", "jaw", "eyelids"}), "counter-1", 0.0
+
+    def __init__(self, lookahead: int = 0) -> None:
+        self.lookahead, self.asked = lookahead, 0
+
+    def begin(self, focal: float) -> None:
+        self._frames: list[VideoFrame] = []
+        self.asked += 1
+
+    def look(self, frame: VideoFrame) -> Sight:
+        self._frames.append(frame)
+        about = self._frames[max(len(self._frames) - 1 - self.lookahead, 0)]
+        if frame.index == 3:
+            return Sight(Motion(frame.capture_ns), None)
+        motion = Motion(
+            about.capture_ns,
+            expression=np.full(50, about.index, np.float32),
+            eyelids=np.full(2, min(frame.index / 10.0, 1.0), np.float32),
+        )
+        return Sight(motion, np.full((POINTS, 2), frame.index, np.float32))
+
+    def camera(self, size: tuple[int, int]) -> PictureCamera:
+        return PictureCamera(1.0, (0.0, 0.0))
+
+
+def frames(count: int) -> Iterator[VideoFrame]:
+    return (VideoFrame(np.zeros((4, 4, 3), np.uint8), index * 40_000_000, index) for index in range(count))
+
+
+@pytest.mark.parametrize("lookahead", [0, 1, 2])
+def test_rows_are_about_their_own_picture_whatever_the_look_ahead(lookahead: int) -> None:
+    seen = watch(Counter(lookahead), Scene("count", 9, lambda: frames(9)))
+    about = np.arange(9.0)
+    about[3 - lookahead] = np.nan  # what picture 3 would have told
+    np.testing.assert_array_equal(seen.expression[:, 7], about)
+    np.testing.assert_array_equal(np.flatnonzero(seen.held == 0.0), [3])
+    np.testing.assert_allclose(np.delete(seen.eyelids[:, 0], 3), np.delete(np.arange(9) / 10.0, 3), atol=1e-6)
+    assert np.isnan(seen.gaze).all()
+    assert np.isnan(seen.points[3]).all()
+
+
+def test_a_subject_is_asked_once(tmp_path: Path) -> None:
+    subject, scenes = Counter(), [Scene("one", 5, lambda: frames(5)), Scene("two", 7, lambda: frames(7))]
+    first, again = (watched(subject, CLIPS, scenes, tmp_path) for _ in range(2))
+    assert subject.asked == 2
+    assert [len(seen.held) for seen in again] == [5, 7]
+    np.testing.assert_array_equal(first[1].expression, again[1].expression)
+
+
+class BlobSession:
+    """A face file that takes a bright blob for a head that looks straight ahead, 0.6 m away; it sees nothing in black.
+
+    It tells the blob's place and size in the crop, and for each picture the crop's number.
+    """
+
+    def __init__(self, path: str, options: object, providers: list[str]) -> None:
+        self.count = 0
+
+    def get_inputs(self) -> list[SimpleNamespace]:
+        shapes = {"crop": ["b", 64, 64, 3], "state_step_s": ["b"], "state_knob_lookahead": ["b"], "state_seen": ["b"]}
+        return [SimpleNamespace(name=name, shape=shape) for name, shape in shapes.items()]
+
+    def get_outputs(self) -> list[SimpleNamespace]:
+        names = ["presence", "rotation", "place", "expression", "jaw", "eyelids", "gaze", "shape", "points"]
+        names += ["visibility", "next_state_step_s", "next_state_knob_lookahead", "next_state_seen"]
+        return [SimpleNamespace(name=name) for name in names]
+
+    def run(self, names: list[str], given: dict[str, np.ndarray]) -> list[np.ndarray]:
+        crop = given["crop"][0, :, :, 0].astype(float)
+        rows, columns = (np.mgrid[0:64, 0:64] + 0.5) / 64
+        weight = max(crop.sum(), 1e-9)
+        x, y = (crop * columns).sum() / weight, (crop * rows).sum() / weight
+        spread = np.sqrt((crop * ((columns - x) ** 2 + (rows - y) ** 2)).sum() / weight)
+        told = {
+            "presence": np.array([float(crop.max() > 100.0)]),
+            "rotation": np.eye(3)[None],
+            "place": np.array([[x, y, max(spread, 1e-3) / 0.0215]]),  # the blob is a disc of 30 mm
+            "expression": np.full((1, 50), given["state_seen"][0]),
+            "jaw": np.full((1, 3), given["state_step_s"][0]),
+            "eyelids": np.zeros((1, 2)),
+            "gaze": np.zeros((1, 4)),
+            "shape": np.zeros((1, 100)),
+            "points": np.broadcast_to([x, y], (1, POINTS, 2)),
+            "visibility": np.ones((1, 4)),
+            "next_state_step_s": given["state_step_s"],
+            "next_state_knob_lookahead": given["state_knob_lookahead"],
+            "next_state_seen": given["state_seen"] + 1.0,
+        }
+        return [np.asarray(told[name], np.float32) for name in names]
+
+
+def blob(x: float, y: float, index: int) -> VideoFrame:
+    """A disc of 30 mm, 0.6 m before a camera of 60 degrees; none when x is below 0."""
+    rows, columns = np.mgrid[0:480, 0:640] + 0.5
+    radius_px = 0.030 * video_subjects.USUAL_FOCAL * 640 / 0.6
+    bright = (np.hypot(columns - x, rows - y) < radius_px) & (x >= 0)
+    return VideoFrame(np.repeat((255 * bright).astype(np.uint8)[:, :, None], 3, axis=2), index * 40_000_000, index)
+
+
+def test_the_native_crop_follows_its_face_and_lets_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = SimpleNamespace(
+        SessionOptions=SimpleNamespace, InferenceSession=lambda *given, **named: BlobSession(*given, **named)
+    )
+    monkeypatch.setattr(video_subjects, "onnxruntime", runtime)
+    monkeypatch.setattr(video_subjects, "load_face_networks", lambda path: SimpleNamespace(detector=None))
+    (tmp_path / "face.onnx").write_bytes(b"weights")
+    subject = NativeFace(tmp_path / "face.onnx", tmp_path, lookahead=1)
+    first = crop_of_head(np.eye(3), np.array([0.0, 0.0, -0.6]), subject.camera((640, 480)))
+    monkeypatch.setattr(subject, "_found", lambda image: [first] if image.any() else [])
+    assert subject.look(blob(-1.0, 0.0, 0)).points is None
+    places = [(320.0 + 9.0 * n, 240.0 + 4.0 * n) for n in range(1, 15)]
+    for index, (x, y) in enumerate(places, 1):
+        sight = subject.look(blob(x, y, index))
+        assert sight.points is not None
+        np.testing.assert_allclose(sight.points[0], [x, y], atol=0.7)
+        # The first picture is looked at twice, but counts once.
+        assert sight.motion.expression[0] == index - 1
+        assert sight.motion.jaw[0] == pytest.approx(0.0 if index == 1 else 0.04)
+        assert sight.motion.capture_ns == max(index - 1, 1) * 40_000_000
+        assert sight.motion.head_translation[2] == pytest.approx(-0.6, rel=0.03)
+    expected_x = (places[-1][0] - 320.0) * 0.6 / (video_subjects.USUAL_FOCAL * 640)
+    assert sight.motion.head_translation[0] == pytest.approx(expected_x, rel=0.05)
+    assert subject.look(blob(-1.0, 0.0, 20)).points is None
+    again = subject.look(blob(325.0, 243.0, 21))
+    assert again.motion.expression[0] == 0.0
+
+
+def synthetic_store(folder: Path) -> None:
+    """Clips of the split `test`: a mouth that opens; pictures are black, but the points are right."""
+    depth = np.array([0.0, 0.0, -0.5])
+    crop = widened(crop_of_head(np.eye(3), depth, CAMERA), MARGIN)
+    head = head_in_crop(np.eye(3), depth, crop, CAMERA)
+    opening = np.concatenate([np.linspace(0.0, 0.8, 12), np.full(4, 0.8)])
+    back = crop.from_picture()
+    points = [face_px({"jawOpen": weight}) @ back[:, :2].T + back[:, 2] for weight in opening]
+    motion = opening[:, None] * ARKIT[ARKIT_SHAPES.index("jawOpen")]
+    lids = np.zeros((16, 2))
+    lids[5:8, 0] = 1.0
+    same = {
+        "rotation": head.rotation.ravel(),
+        "place": head.place,
+        "focal": [500.0 / crop.side_px],
+        "shape": [0.0] * 100,
+    }
+    truths = {name: np.tile(values, (16, 1)) for name, values in same.items()}
+    truths |= {"points": np.stack(points).reshape(16, -1), "points_seen": np.ones((16, POINTS)), "eyelids": lids}
+    truths |= {"expression": motion[:, :50], "jaw": motion[:, 50:53], "gaze": np.zeros((16, 4))}
+    truths |= {"visibility": np.ones((16, 4)), "presence": np.ones((16, 1)), "belief": np.ones((16, 1))}
+    pictures = np.zeros((16, PICTURE_PX, PICTURE_PX, 3), np.uint8)
+    with FaceWriter(folder / "synthetic_faces") as writer:
+        for name, split in (("a", "test"), ("b", "train")):
+            info = FaceClipInfo(name, name, "made", "synthetic", "free", split, 25.0)
+            writer.add(FaceClip(info, pictures, {key: np.asarray(v, np.float32) for key, v in truths.items()}))
+
+
+class Knowing:
+    """A subject that knows the truth of the made-up store, picture by picture; its lips are `late` pictures late."""
+
+    lookahead, tells, size_mb = 0, video_subjects.NativeFace.tells, 1.5
+    fingerprint = "knowing"
+
+    def __init__(self, scenes: dict[str, list[Scene]], name: str, late: int = 0) -> None:
+        self._scenes = iter([scene for listed in scenes.values() for scene in listed])
+        self.name, self.fingerprint, self._late = name, f"{name}-{late}", late
+
+    def begin(self, focal: float) -> None:
+        self._truths = next(self._scenes).truths
+
+    def look(self, frame: VideoFrame) -> Sight:
+        told = {name: values[frame.index] for name, values in self._truths.items()}
+        lips = {name: self._truths[name][max(frame.index - self._late, 0)] for name in ("expression", "jaw")}
+        motion = Motion(
+            frame.capture_ns,
+            eyelids=told["eyelids"],
+            gaze=told["gaze"],
+            shape=told["shape"],
+            head_rotation=axis_angle_from_matrix(told["rotation"].reshape(3, 3)).astype(np.float32),
+            head_translation=np.array([0.0, 0.0, -0.5], np.float32),
+            **lips,
+        )
+        return Sight(motion, PICTURE_PX * told["points"].reshape(-1, 2))
+
+    def camera(self, size: tuple[int, int]) -> PictureCamera:
+        return PictureCamera(1.0, (0.0, 0.0))
+
+
+def test_who_knows_the_truth_makes_no_error_and_who_is_late_is_found_out(tmp_path: Path) -> None:
+    synthetic_store(tmp_path)
+    material = load(None, tmp_path)
+    assert [scene.name for scene in material.scenes[SYNTHETIC]] == ["a"]
+    assert "MANIFEST" in material.missing[CLIPS]
+    rows = [
+        VideoJudged(name, material, video.answers(Knowing(material.scenes, name, late), material, tmp_path), {}, [])
+        for name, late in (("knowing", 0), ("late", 3))
+    ]
+    cells = {column.title: [video.cell(column, row) for row in rows] for column in COLUMNS}
+    assert cells["NME, synthetic, %"] == ["0.00", "0.00"]
+    assert cells["head, synthetic, deg"] == ["0.0", "0.0"]
+    assert cells["gaze, synthetic, deg"] == ["0.0", "0.0"]
+    assert cells["winks told, synthetic, %"] == ["100", "100"]
+    assert cells["mouth error, synthetic, mm"][0] == "0.00"
+    assert float(cells["mouth error, synthetic, mm"][1]) > 1.0
+    assert cells["delay, synthetic steps, pictures"] == ["0.00", "3.00"]
+    assert cells["aperture r, dlib"] == ["n/a", "n/a"]
+    assert STEPS in material.scenes
+    text = video.page(rows, [cells[column.title] for column in COLUMNS], ["a note"], material)
+    assert "| measure | knowing | late |" in text
+    assert text.count("- **") == len(COLUMNS)
+    assert "- a note" in text
+
+
+def test_clips_are_held_against_the_teacher() -> None:
+    """The same clip, once more with other lips: r falls, and a head that is turned by 5 degrees is 5 degrees off."""
+    material = VideoMaterial({CLIPS: [Scene("count", 30, lambda: frames(30))]}, {})
+    opening = np.abs(np.sin(np.arange(30) / 3.0))
+    truths = {
+        "expression": np.zeros((30, 50), np.float32),
+        "jaw": (opening[:, None] * [0.3, 0.0, 0.0]).astype(np.float32),
+        "eyelids": np.zeros((30, 2), np.float32),
+        "gaze": np.zeros((30, 4), np.float32),
+        "shape": np.zeros((30, 100), np.float32),
+        "rotation": np.tile(np.eye(3, dtype=np.float32).ravel(), (30, 1)),
+        "points": np.stack([face_px({"jawOpen": w}).ravel() for w in opening]).astype(np.float32) / PICTURE_PX,
+    }
+    scene = Scene("count", 30, lambda: frames(30), truths=truths)
+    teacher = watch(Knowing({CLIPS: [scene]}, MediaPipeSolver.name), scene)
+    late = watch(Knowing({CLIPS: [scene]}, "late", 4), scene)
+    late.head_rotation[:, 1] += np.radians(5.0)
+    late.held[:3] = 0.0
+    row = VideoJudged("late", material, {CLIPS: [late]}, {CLIPS: [teacher]}, [marks_of(teacher.points)])
+    cells = {column.title: video.cell(column, row) for column in COLUMNS}
+    assert cells["head from MediaPipe + solver, deg"] == "5.0"
+    assert cells["held with MediaPipe, %"] == "90.0"
+    assert float(cells["aperture r, MediaPipe + solver"]) < 0.7
+    same = VideoJudged("same", material, {CLIPS: [teacher]}, {CLIPS: [teacher]}, [marks_of(teacher.points)])
+    assert video.cell(next(c for c in COLUMNS if c.title == "aperture r, dlib"), same) in ("0.99", "1.00")
+    assert video.cell(next(c for c in COLUMNS if c.title == "NME less habits, clips, dlib, %"), same) == "0.00"
