@@ -20,7 +20,7 @@ _THAT_SEE = ("expression", "temporal", "face_detector")
 
 
 def smoke_table(recipe: str, settings: list[str], folder: Path) -> dict[str, Any]:
-    """The table of `recipe`, shrunk to a few steps on stores made in `folder`; the run that it builds on is made too."""
+    """The table of `recipe`, shrunk to a few steps on stores made in `folder`; a run that it builds on is made too."""
     steps = [f"optim.steps={_STEPS}", "optim.batch=4", "optim.workers=0", "optim.validate_every=6"]
     steps += ["optim.checkpoint_every=3", "optim.warm_up=2", "data.validation_batches=1", f"data.folder={folder}"]
     sees = read_table(recipe_path(recipe), [])["task"] in _THAT_SEE

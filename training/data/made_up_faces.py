@@ -57,7 +57,7 @@ def made_up_faces(folder: Path, clips: int = 5, pictures: int = 8, seed: int = 0
 
 
 def made_up_clip(surface: FaceSurface, pictures: int, rng: np.random.Generator) -> tuple[Picture, Truth]:
-    """Pictures uint8 [n, 192, 192, 3] of one person who moves from one face to another, and all that is true of them."""
+    """Pictures uint8 [n, 192, 192, 3] of one person who moves from one face to another, and their truths."""
     shape = rng.normal(0.0, 0.7, 100)
     begin, end = _motion(rng), _motion(rng)
     colours, wall = rng.integers(40, 256, (5, 3)), _wall(rng)

@@ -59,7 +59,7 @@ class DetectorTask:
         self.student = DetectorStudent(recipe.weights)
 
     def validate(self, student: nn.Module) -> dict[str, float]:
-        """recall, recall_small (faces under 12 % of the picture), precision, points (error, % of the eyes' distance)."""
+        """recall, recall_small (faces under 12 % of the picture), precision, points (error, % of eye distance)."""
         assert isinstance(student, DetectorStudent)
         found: list[tuple[bool, float, float]] = []
         detections = 0

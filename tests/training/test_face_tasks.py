@@ -1,0 +1,117 @@
+"""The face networks learn, are judged and are exported: smoke runs of their three recipes on painted faces."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from models.head.flame import open_head
+from models.video.face_encoder import CROP_PX, FaceEncoder
+from protocol.frame import OPEN_HEAD_ID
+from training.data.face_batches import FacePairs
+from training.data.face_source import FaceData
+from training.data.made_up_faces import made_up_faces
+from training.losses.face_surface import FaceSurface
+from training.run import main
+from training.tasks.face_figures import FaceFigures
+from training.tasks.temporal import told_before, truth_before
+
+SHAPES = {
+    "expression": (50,), "jaw": (3,), "eyelids": (2,), "gaze": (4,), "rotation": (3, 3), "place": (3,),
+    "shape": (100,), "points": (140, 2), "points_spread": (140,), "presence": (), "visibility": (4,),
+    "valence": (), "arousal": (),
+}  # fmt: skip
+
+
+def session_of(path: Path) -> onnxruntime.InferenceSession:
+    return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize("recipe", ["expression", "temporal"])
+def test_a_smoke_run_trains_and_exports_a_face(recipe: str, tmp_path: Path) -> None:
+    path, run = tmp_path / "face.onnx", tmp_path / "run"
+    assert main([recipe, "--smoke", "--folder", str(run), "--export", str(path)]) == 0
+    session = session_of(path)
+    said = session.get_modelmeta().custom_metadata_map
+    assert said["head"] == OPEN_HEAD_ID
+    assert (said["crop_px"], said["lookahead_s"]) == (str(CROP_PX), "0.0")
+    assert float(said["rate_hz"]) == pytest.approx(30.0)
+    assert path.stat().st_size < 5e6
+
+    fed = {
+        item.name: np.zeros([2, *item.shape[1:]], np.float32) for item in session.get_inputs() if item.name != "crop"
+    }
+    crop = np.random.default_rng(0).integers(0, 256, (2, CROP_PX, CROP_PX, 3), np.uint8)
+    names = [output.name for output in session.get_outputs()]
+    told = dict(zip(names, session.run(names, {"crop": crop, **fed}), strict=True))
+    states = {f"next_{name}" for name in fed}
+    assert set(names) == SHAPES.keys() | states
+    assert {name: told[name].shape[1:] for name in SHAPES} == SHAPES
+    figures = json.loads((run / "figures.jsonl").read_text().splitlines()[-1])
+    assert np.isfinite(figures["score"])
+    # The residual of an untaught temporal network is small, that of a single picture's nothing.
+    alone = dict(
+        zip(
+            names,
+            session.run(names, {"crop": crop, **fed, "state_knob_residual": -np.ones(2, np.float32)}),
+            strict=True,
+        )
+    )
+    moved = float(np.abs(told["expression"] - alone["expression"]).max())
+    assert (moved > 0.0) == (recipe == "temporal")
+
+
+def test_a_smoke_run_trains_and_exports_a_detector(tmp_path: Path) -> None:
+    path = tmp_path / "face_detector.onnx"
+    assert main(["face_detector", "--smoke", "--folder", str(tmp_path / "run"), "--export", str(path)]) == 0
+    assert path.stat().st_size <= 1e6
+    told = session_of(path).run(["score", "boxes", "points"], {"picture": np.zeros((1, 256, 256, 3), np.uint8)})
+    assert [values.shape for values in told] == [(1, 1024), (1, 1024, 4), (1, 1024, 5, 2)]
+
+
+def test_a_residual_without_its_encoder_is_said_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made_up_faces(tmp_path / "made")
+    settings = [f"data.folder={tmp_path}", "data.stores={made=1.0}", "data.pictures=6", f"expression_run={tmp_path}"]
+    assert main(["temporal", *settings, "--folder", str(tmp_path / "run")]) == 2
+    assert "run python -m training.run expression first" in capsys.readouterr().err
+
+
+def test_the_truth_is_judged_as_the_truth(tmp_path: Path) -> None:
+    made_up_faces(tmp_path / "made")
+    data = FaceData(str(tmp_path), {"made": 1.0}, nobody=0.0)
+    batch = FacePairs(data, 8, 0, is_validation=True)[0]
+    figures = FaceFigures(FaceSurface(open_head()))
+    told = {name: batch[name] for name in SHAPES if name in batch}
+    figures.add(told, batch)
+    found = figures.figures()
+    for name in ("points_mm", "mouth_mm", "eyelid", "gaze_deg", "nme", "jitter_mm"):
+        assert found[name] == pytest.approx(0.0, abs=1e-3), name
+    assert found["rotation_deg"] == pytest.approx(0.0, abs=0.1)
+    assert found["gap_r"] == pytest.approx(1.0)
+    assert found["presence_right"] == 1.0
+
+    wrong = FaceFigures(FaceSurface(open_head()))
+    with torch.no_grad():
+        wrong.add(FaceEncoder().eval()(batch["crop"]), batch)
+    assert all(
+        wrong.figures()[name] > found[name] + 0.01
+        for name in ("points_mm", "eyelid", "gaze_deg", "rotation_deg", "nme")
+    )
+
+
+def test_what_is_told_late_is_judged_by_what_was_true_then() -> None:
+    rows = torch.arange(5.0)[None, :, None].expand(2, 5, 53).clone()
+    ahead = torch.tensor([0, 2])
+    assert told_before(rows, ahead)[1, :, 0].tolist() == [0.0, 0.0, 0.0, 1.0, 2.0]
+    batch = {"expression": rows[:, :, :50], "jaw": rows[:, :, 50:], "belief": torch.ones(2, 5)}
+    batch["expression"][0, 3] = torch.nan
+    truth, weight = truth_before(batch, ahead)
+    assert weight.tolist() == [[1.0, 1.0, 1.0, 0.0, 1.0], [0.0, 0.0, 1.0, 1.0, 1.0]]
+    assert truth[1, :, 52].tolist() == [0.0, 0.0, 0.0, 1.0, 2.0]
