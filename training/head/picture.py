@@ -10,7 +10,7 @@ towards the viewer; the head is at negative z.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import moderngl
@@ -124,6 +124,16 @@ def render_through(
     return _painter(head).draw(camera, vertices, background, light)
 
 
+@cache
+def drawing_context() -> moderngl.Context:
+    """The process's one OpenGL context: of several, only the newest would draw. It is left with depth test alone on."""
+    options: Any = {"backend": "egl"}  # moderngl declares its options too narrowly
+    context = moderngl.create_context(standalone=True, **options)
+    context.gc_mode = "auto"  # what nobody holds any more is freed
+    context.enable_only(moderngl.DEPTH_TEST)
+    return context
+
+
 @lru_cache(maxsize=4)
 def _painter(head: HeadModel) -> _Painter:
     return _Painter(head)
@@ -134,9 +144,7 @@ class _Painter:
 
     def __init__(self, head: HeadModel) -> None:
         self._triangles = head.f
-        options: Any = {"backend": "egl"}  # moderngl declares its options too narrowly
-        self._context = moderngl.create_context(standalone=True, **options)
-        self._context.enable(moderngl.DEPTH_TEST)
+        self._context = drawing_context()
         self._program = self._context.program(vertex_shader=_VERTEX_SHADER, fragment_shader=_FRAGMENT_SHADER)
         if head.texture is None or head.uv is None or head.f_uv is None:
             texture, uv = np.full((1, 1, 3), (214, 170, 148), np.uint8), np.zeros((head.f.size, 2), np.float32)

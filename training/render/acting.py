@@ -33,7 +33,7 @@ _MOMENTS = {
     "closed": 0.05,
     "tongue": 0.05,
 }
-_GAZE_RANGE_RAD = (0.40, 0.50)  # up and down, aside
+_GAZE_RANGE_RAD = (0.45, 0.55)  # up and down, aside
 _OFF_MAP_SD = 0.3  # real faces are no sums of 52 shapes
 _RATE_SPEECH_HZ = (3.0, 6.5)
 

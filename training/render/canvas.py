@@ -4,7 +4,7 @@
     head = canvas.solid(mesh, texture, Finish(...))
     picture = canvas.draw([head], window, light)
 
-One context a process. Solids stay on the device: what does not change is uploaded once.
+Solids stay on the device: what does not change is uploaded once.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
+from training.head.picture import drawing_context
 from training.render.meshes import Floats, Mesh, normals
 
 NEAR_M, FAR_M = 0.03, 30.0
@@ -149,9 +150,7 @@ class Canvas:
     """A square of `size_px` that solids are drawn on."""
 
     def __init__(self, size_px: int, shadow_px: int = 256) -> None:
-        options: Any = {"backend": "egl"}  # moderngl declares its options too narrowly
-        self.context = moderngl.create_context(standalone=True, **options)
-        self.context.gc_mode = "auto"
+        self.context = drawing_context()
         self.program = self.context.program(vertex_shader=_VERTEX_SHADER, fragment_shader=_FRAGMENT_SHADER)
         self.shadow_program = self.context.program(
             vertex_shader=_SHADOW_VERTEX_SHADER, fragment_shader=_SHADOW_FRAGMENT_SHADER
@@ -210,6 +209,7 @@ class Canvas:
             context.blend_func = (source, rest, moderngl.ZERO, moderngl.ONE)
             for solid in glass:
                 self._render(solid)
+            context.enable_only(moderngl.DEPTH_TEST)
         data = self._target.read(components=4, dtype="f4")
         return np.frombuffer(data, np.float32).reshape(self.size_px, self.size_px, 4)[::-1]
 

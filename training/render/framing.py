@@ -21,7 +21,8 @@ from training.render.meshes import Floats
 Doubles = NDArray[np.float64]
 
 PICTURE_PX = (640, 480)  # of the camera; only shares of it matter
-_FOCAL_WIDTHS, _DISTANCE_M = (0.7, 2.2), (0.3, 1.5)
+# Focal lengths in picture widths: most cameras have about 1, those that zoom in on a face more.
+_FOCAL_WIDTHS, _FOCAL_SPREAD, _DISTANCE_M = (0.7, 2.2), 0.33, (0.3, 1.5)
 # A crop over the picture's height at most, and how many heads are cut off by the picture's edge.
 _LARGEST, _CUT_OFF = 0.95, 0.08
 _LIMITS_RAD = np.radians([35.0, 70.0, 35.0])  # pitch, yaw, roll
@@ -44,7 +45,7 @@ class Shot:
 def draw_shot(rng: np.random.Generator, count: int, rate_hz: float) -> Shot:
     """One head before a camera: for a moment, or moving smoothly through `count` of them at `rate_hz`."""
     width, height = PICTURE_PX
-    focal = width * float(np.exp(rng.uniform(*np.log(_FOCAL_WIDTHS))))
+    focal = width * float(np.clip(np.exp(rng.normal(0.0, _FOCAL_SPREAD)), *_FOCAL_WIDTHS))
     camera = PictureCamera(focal, (width / 2, height / 2))
     distance_m = float(np.exp(rng.uniform(*np.log(_DISTANCE_M))))
     # A head that fills more than the picture is one that leans in; a crop is mostly inside the picture.

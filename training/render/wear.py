@@ -128,21 +128,17 @@ def glasses(rng: np.random.Generator, rest: Floats) -> list[Garment]:
         )
         frames.append(tube([hinge, elbow, ear, ear - [0.0, 0.02, 0.012]], max(rim, 0.0012), 6))
     dark = rng.uniform() < 0.2
-    opacity = float(rng.uniform(0.8, 1.0) if dark else rng.uniform(0.03, 0.25))
+    # Dark ones hide the eyes altogether: half seen they would count as seen.
+    opacity = 1.0 if dark else float(rng.uniform(0.03, 0.3))
     tint = tuple((rng.uniform(0.0, 0.08, 3) if dark else rng.uniform(0.2, 1.0, 3)).tolist())
-    metal = tuple(
-        (
-            rng.uniform(0.0, 1.0) * rng.uniform(0.3, 1.0, 3) if rng.uniform() < 0.5 else rng.uniform(0.0, 0.06, 3)
-        ).tolist()
-    )
+    brightest = float(rng.choice([0.06, 1.0]))
+    metal = tuple((brightest * rng.uniform() * rng.uniform(0.3, 1.0, 3)).tolist())
     lens = joined(
         [grid_mesh(np.stack([np.broadcast_to(path.mean(axis=0), path.shape), path])) for path in places.values()]
     )
     return [
         Garment(joined(frames), None, Finish(gloss=float(rng.uniform(0.3, 0.9)), tint=metal)),
-        Garment(
-            lens, None, Finish(gloss=1.0, opacity=min(opacity, 0.98) if not dark or opacity < 0.9 else 1.0, tint=tint)
-        ),
+        Garment(lens, None, Finish(gloss=1.0, opacity=opacity, tint=tint)),
     ]
 
 

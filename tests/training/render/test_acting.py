@@ -1,0 +1,51 @@
+"""Acting stays in the motion space, reaches all of it, and moves as faces do."""
+
+import numpy as np
+import pytest
+
+from models.head.arkit import ArkitMap
+from models.head.flame import open_head
+from protocol.frame import ARKIT_SHAPES, PART_BY_NAME
+from training.render.acting import act_out, draw_moment
+
+
+@pytest.fixture(scope="module")
+def arkit() -> ArkitMap:
+    return ArkitMap(open_head())
+
+
+def test_moments_reach_every_shape_and_all_of_the_gaze(arkit: ArkitMap) -> None:
+    rng = np.random.default_rng(0)
+    moments = [draw_moment(rng, arkit) for _ in range(400)]
+    parts = {name: np.concatenate([vars(moment)[name] for moment in moments]) for name in vars(moments[0])}
+    for name, values in parts.items():
+        assert PART_BY_NAME[name].minimum <= values.min()
+        assert values.max() <= PART_BY_NAME[name].maximum
+    table = open_head().arkit_motion
+    assert table is not None
+    rows = table[:, :50]
+    moving = np.linalg.norm(rows, axis=1) > 1.0
+    # How far each shape's own direction is gone along, at best.
+    reached = (parts["expression"] @ rows[moving].T / np.square(rows[moving]).sum(axis=1)).max(axis=0)
+    names = np.array(ARKIT_SHAPES)[moving]
+    assert len(names) > 35
+    assert reached.min() > 0.6, dict(zip(names.tolist(), reached.round(2).tolist(), strict=True))
+    assert parts["jaw"][:, 0].max() > 0.3
+    assert np.ptp(parts["jaw"][:, 1]) > 0.1
+    assert (parts["eyelids"] > 0.95).mean() > 0.04
+    for axis, limit_rad in ((0, 0.4), (1, 0.5), (2, 0.4), (3, 0.5)):
+        assert parts["gaze"][:, axis].min() < -limit_rad
+        assert parts["gaze"][:, axis].max() > limit_rad
+
+
+def test_courses_are_smooth_and_lids_blink(arkit: ArkitMap) -> None:
+    rng = np.random.default_rng(1)
+    courses = [act_out(rng, arkit, 48, 30.0) for _ in range(24)]
+    jaw_steps = np.concatenate([np.abs(np.diff(course.jaw[:, 0])) for course in courses])
+    assert np.percentile(jaw_steps, 99.5) < 0.1  # rad a picture: a full opening takes three pictures at least
+    assert max(np.ptp(course.eyelids[:, 0]) for course in courses) > 0.8
+    assert max(np.ptp(course.jaw[:, 0]) for course in courses) > 0.1
+    still = [
+        np.ptp(course.jaw, axis=0).max() < 1e-6 and np.ptp(course.expression, axis=0).max() < 1e-6 for course in courses
+    ]
+    assert 0 < sum(still) < len(courses)
