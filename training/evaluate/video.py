@@ -22,8 +22,9 @@ from driver.face_model import find_face_model
 from training.evaluate.dlib_points import DlibMissing, DlibPoints
 from training.evaluate.talking_faces import shared_data
 from training.evaluate.video_columns import COLUMNS, VideoColumn
+from training.evaluate.video_groups import by_group
 from training.evaluate.video_judged import VideoJudged
-from training.evaluate.video_material import CLIPS, VideoMaterial, load
+from training.evaluate.video_material import CLIPS, PORTRAITS, Scene, VideoMaterial, load
 from training.evaluate.video_subjects import FaceSubject, MediaPipeBlendshapes, MediaPipeSolver, NativeFace
 from training.evaluate.video_watch import kept, place, watched
 
@@ -72,15 +73,22 @@ def answers(subject: FaceSubject, material: VideoMaterial, stores: Path) -> dict
     return {part: watched(subject, part, scenes, stores) for part, scenes in material.scenes.items()}
 
 
-def dlib_marks(material: VideoMaterial, stores: Path) -> tuple[list[Floats], list[str]]:
-    """dlib's marks of every real clip, and a sentence when there are none."""
-    scenes = material.scenes.get(CLIPS, [])
-    path = place(DlibPoints.fingerprint, CLIPS, scenes, stores)
+def dlib_marks(material: VideoMaterial, stores: Path) -> tuple[dict[str, list[Floats]], list[str]]:
+    """dlib's marks of every real clip and portrait, and a sentence when there are none."""
+    found: dict[str, list[Floats]] = {}
     try:
-        read = kept(path, lambda: [Marks(DlibPoints().read(scene.frames())) for scene in scenes], Marks)
+        for part in (CLIPS, PORTRAITS):
+            scenes = material.scenes.get(part, [])
+            path = place(DlibPoints.fingerprint, part, scenes, stores)
+            found[part] = [one.marks for one in kept(path, lambda scenes=scenes: _read(scenes), Marks)]
     except DlibMissing as error:
-        return [], [str(error)]
-    return [one.marks for one in read], []
+        return {}, [str(error)]
+    return found, []
+
+
+def _read(scenes: Sequence[Scene]) -> list[Marks]:
+    points = DlibPoints()
+    return [Marks(points.read(scene.frames())) for scene in scenes]
 
 
 def cell(column: VideoColumn, judged: VideoJudged) -> str:
@@ -113,6 +121,15 @@ def page(
             f"- {part}: {len(scenes)} scenes, {_pictures(rows, part)} pictures"
             for part, scenes in material.scenes.items()
         ),
+        "",
+        "## By group",
+        "",
+        "Found (%) and NME (%): of portraits (UTKFace's labels) against dlib's marks, less habits within the group, "
+        "over the outer-eye distance; of synthetic heads against the true points, over the height of the face.",
+        "",
+        _line(["group", "pictures", *(f"{judged.name}, {what}" for judged in rows for what in ("found", "NME"))]),
+        _line(["---", *["---:"] * (1 + 2 * len(rows))]),
+        *map(_line, by_group(rows)),
         "",
         "## Definitions",
         "",

@@ -16,15 +16,15 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True, eq=False)
 class VideoJudged:
-    """A subject's answers for each part. `teacher` has MediaPipe's and our solver's, `dlib` the 68 points of dlib for
-    the clips; either is empty where it is missing. `first_ms` is from the start to the first face.
+    """A subject's answers for each part. `teacher` has those of MediaPipe with our solver, `dlib` dlib's 68 points;
+    either is empty where it is missing. `first_ms` is from the start to the first face.
     """
 
     name: str
     material: VideoMaterial
     answers: dict[str, list[Watched]]
     teacher: dict[str, list[Watched]]
-    dlib: list[Floats]
+    dlib: dict[str, list[Floats]]
     lookahead: int = 0
     size_mb: float | None = None
     first_ms: float | None = None
@@ -37,7 +37,7 @@ class VideoJudged:
         yield from zip(self.answers.get(CLIPS, []), self.teacher.get(CLIPS, []), strict=False)
 
     def beside_dlib(self) -> Iterator[tuple[Watched, Floats]]:
-        yield from zip(self.answers.get(CLIPS, []), self.dlib, strict=False)
+        yield from zip(self.answers.get(CLIPS, []), self.dlib.get(CLIPS, []), strict=False)
 
 
 def median(values: Iterable[float]) -> float:

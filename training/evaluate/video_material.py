@@ -28,10 +28,12 @@ Picture = NDArray[np.uint8]
 
 PHOTOS, CLIPS, STILLS = "marked photographs", "real clips", "still pictures"
 LOW_LIGHT, SMALL, COVERED = "low light", "small faces", "covered mouths"
+PORTRAITS = "portraits by group"
 SYNTHETIC, STEPS = "synthetic faces", "synthetic steps"
 HARD = (LOW_LIGHT, SMALL, COVERED)
 
 _MARKS_FILE, _MARKED = "landmarks68.npz", "300W"
+_PORTRAITS, _MOST_PORTRAITS = "UTKFace", 200
 _MOST_PICTURES = 150  # of a clip
 _CORPUS, _CORPUS_CLIPS = "grid_s1", 8
 _STILLS, _STILL_PICTURES, _NOISE = 12, 24, 3.0
@@ -77,8 +79,11 @@ def load(shared: Path | None, stores: Path) -> VideoMaterial:
         scenes |= {PHOTOS: photos, CLIPS: _clips(found), STILLS: [_still(photo) for photo in photos[:_STILLS]]}
         for part, worsen in ((LOW_LIGHT, _darkened), (SMALL, _shrunk), (COVERED, _covered)):
             scenes[part] = [_changed(photo, part, worsen) for photo in photos]
+        scenes[PORTRAITS] = _portraits(found)
     else:
-        missing |= dict.fromkeys((PHOTOS, CLIPS, STILLS, *HARD), "there is no folder with MANIFEST.tsv; give --data")
+        missing |= dict.fromkeys(
+            (PHOTOS, CLIPS, STILLS, *HARD, PORTRAITS), "there is no folder with MANIFEST.tsv; give --data"
+        )
     if (stores / "synthetic_faces" / "index.jsonl").exists():
         store = FaceStore(stores / "synthetic_faces")
         scenes |= {SYNTHETIC: _synthetic(store), STEPS: _steps(store)}
@@ -116,9 +121,18 @@ def _marked_photos(found: Sequence[Recording]) -> list[Scene]:
     ]
 
 
-def photo(name: str, picture: Callable[[], Picture], marks: Floats) -> Scene:
-    """One picture with its marks [68, 2]."""
-    return Scene(name, 1, lambda: iter([VideoFrame(picture(), 0, 0)]), marks=marks[None])
+def _portraits(found: Sequence[Recording]) -> list[Scene]:
+    """Held-out portraits whose names say what group their people are in, spread evenly over the names."""
+    held_out = [item for item in found if _PORTRAITS in item.info.source and item.info.split != "train"]
+    held_out = sorted(held_out, key=lambda item: item.info.name)
+    chosen = np.linspace(0, len(held_out) - 1, min(_MOST_PORTRAITS, len(held_out))).astype(int)
+    return [photo(held_out[n].info.name, lambda path=held_out[n].path: read_picture(path), None) for n in chosen]
+
+
+def photo(name: str, picture: Callable[[], Picture], marks: Floats | None) -> Scene:
+    """One picture with its marks [68, 2], where they are known."""
+    known = None if marks is None else marks[None]
+    return Scene(name, 1, lambda: iter([VideoFrame(picture(), 0, 0)]), marks=known)
 
 
 def _still(scene: Scene) -> Scene:

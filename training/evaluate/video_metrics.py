@@ -82,8 +82,14 @@ def mark_error_less_habits(points: Floats, marks: Floats) -> Doubles:
     """The same less the mean difference between the two ways of marking; each picture's comes from the other half."""
     offsets = mark_offsets(points, marks)
     even = np.arange(len(offsets)) % 2 == 0
-    habits = np.where(even[:, None, None], np.nanmean(offsets[~even], axis=0), np.nanmean(offsets[even], axis=0))
+    habits = np.where(even[:, None, None], _mean_of_known(offsets[~even]), _mean_of_known(offsets[even]))
     return np.linalg.norm(offsets - habits, axis=2).mean(axis=1)
+
+
+def _mean_of_known(offsets: Doubles) -> Doubles:
+    """Over the pictures [F, M, 2] in which all are known: [M, 2]; NaN when there is none."""
+    known = offsets[np.isfinite(offsets).all(axis=(1, 2))]
+    return known.mean(axis=0) if len(known) else np.full(offsets.shape[1:], np.nan)
 
 
 def is_same_face(points: Floats, marks: Floats) -> Flags:
@@ -134,8 +140,11 @@ def correlation(one: Floats, other: Floats) -> float:
 
 def blinks_of_openness(openness: Floats, times_s: Floats) -> list[float]:
     """Middles of the blinks, s: stretches under 0.6 of the median of a second to both sides, at most half a second."""
-    usual = [np.nanmedian(openness[np.abs(times_s - time_s) <= _BLINK_USUAL_S]) for time_s in times_s]
-    return _blinks(openness < _BLINK_OPEN * np.array(usual), times_s)
+    known = np.isfinite(openness)
+    usual = [np.median(openness[known & (np.abs(times_s - time_s) <= _BLINK_USUAL_S)]) for time_s in times_s[known]]
+    is_shut = np.zeros(len(openness), bool)
+    is_shut[known] = openness[known] < _BLINK_OPEN * np.array(usual)
+    return _blinks(is_shut, times_s)
 
 
 def blinks_of_eyelids(eyelids: Floats, times_s: Floats) -> list[float]:

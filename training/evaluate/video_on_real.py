@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from models.head.landmarks import FACE_POINTS
 from training.evaluate import video_metrics as measure
+from training.evaluate.checked_blinks import BLINKS
 from training.evaluate.video_judged import Floats, VideoJudged, mean, median, rms
 from training.evaluate.video_material import CLIPS, PHOTOS, Scene
 from training.evaluate.video_watch import Watched
 
 # A stretch of a clip is still when nine tenths of its points, averaged over five pictures, move less than so many eye
 # distances in each picture.
-_STILL_SPEED, _STILL_SHARE, _STILL_PICTURES, _STILL_MEAN = 0.002, 90.0, 10, 5
+_STILL_SPEED, _STILL_SHARE, _STILL_PICTURES, _STILL_MEAN = 0.004, 90.0, 10, 5
 _FIRST = 5  # pictures whose cost is not counted: they are searched
 
 
@@ -119,6 +120,19 @@ def blinks_by_dlib(judged: VideoJudged) -> float:
     )
 
 
+def blinks_by_eye(judged: VideoJudged) -> float:
+    return measure.f1(
+        [
+            measure.matched(
+                measure.blinks_of_eyelids(seen.eyelids, seen.times_s),
+                [float(seen.times_s[picture]) for picture in BLINKS[scene.name]],
+            )
+            for scene, seen in judged.pairs(CLIPS)
+            if scene.name in BLINKS
+        ]
+    )
+
+
 def lip_jitter(seen: Watched) -> Floats:
     return measure.lip_jitter_mm(seen.motion)
 
@@ -146,12 +160,13 @@ def in_still_stretches(jitter: Callable[[Watched], Floats]) -> Callable[[VideoJu
 def is_still(points: Floats) -> NDArray[np.bool_]:
     """[F]: in a stretch of at least ten pictures in which the points [F, 140, 2], averaged over five, hardly move."""
     still = np.zeros(len(points), bool)
-    if len(points) < _STILL_PICTURES + _STILL_MEAN:
+    known = np.isfinite(points).all(axis=(1, 2))
+    if len(points) < _STILL_PICTURES + _STILL_MEAN or not known.any():
         return still
     unit = np.linalg.norm(points[:, FACE_POINTS.index(263)] - points[:, FACE_POINTS.index(33)], axis=1)
     kernel = np.ones(_STILL_MEAN) / _STILL_MEAN
     smooth = np.apply_along_axis(lambda values: np.convolve(values, kernel, "valid"), 0, points.astype(np.float64))
-    speed = np.linalg.norm(np.diff(smooth, axis=0), axis=2) / np.nanmedian(unit)
+    speed = np.linalg.norm(np.diff(smooth, axis=0), axis=2) / np.median(unit[known])
     slow = np.percentile(np.nan_to_num(speed, nan=np.inf), _STILL_SHARE, axis=1) < _STILL_SPEED
     edges = np.flatnonzero(np.diff(np.concatenate([[False], slow, [False]]).astype(int)))
     for start, end in zip(*[iter(edges)] * 2, strict=True):

@@ -16,6 +16,7 @@ from training.evaluate.video_material import STEP_AT, STEPS, SYNTHETIC, Scene
 
 _WINK, _HALF_WINK = 0.5, 0.25
 _OPEN = 0.5
+_STEP_MM = 1.0  # a step whose lips move less was not seen
 _HARDLY_RAD = 0.6  # from the front, beyond which a synthetic head's mouth is no longer asked about
 
 
@@ -93,10 +94,11 @@ def delay(judged: VideoJudged) -> float:
     delays: list[float] = []
     for _, seen in judged.pairs(STEPS):
         gap = lip_gap_mm(seen.motion).astype(np.float64)
-        before, after = np.nanmean(gap[STEP_AT - 4 : STEP_AT - 2]), np.nanmean(gap[-4:])
+        before, after = gap[STEP_AT - 4 : STEP_AT - 2].mean(), gap[-4:].mean()
+        if not np.isfinite(after - before) or abs(after - before) < _STEP_MM:
+            continue
         crossed = np.flatnonzero((gap[STEP_AT:] - before) / (after - before) >= 0.5)
-        if np.isfinite(after - before) and abs(after - before) > 1.0 and len(crossed):
-            delays.append(float(crossed[0] + judged.lookahead))
+        delays.append(float(crossed[0] + judged.lookahead))
     return mean([np.array(delays)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,10 +20,12 @@ from training.data.face_crops import widened
 from training.data.face_store import MARGIN, PICTURE_PX, FaceClip, FaceClipInfo, FaceWriter
 from training.evaluate import video, video_subjects
 from training.evaluate import video_metrics as measure
+from training.evaluate.checked_blinks import BLINKS
 from training.evaluate.video_columns import COLUMNS
+from training.evaluate.video_groups import by_group, portrait_groups
 from training.evaluate.video_judged import VideoJudged
-from training.evaluate.video_material import CLIPS, STEPS, SYNTHETIC, Scene, VideoMaterial, load
-from training.evaluate.video_on_real import is_still
+from training.evaluate.video_material import CLIPS, PORTRAITS, STEPS, SYNTHETIC, Scene, VideoMaterial, load
+from training.evaluate.video_on_real import blinks_by_eye, is_still
 from training.evaluate.video_subjects import MediaPipeSolver, NativeFace, Sight
 from training.evaluate.video_watch import watch, watched
 
@@ -86,6 +89,8 @@ def test_blinks_are_short_and_found_once() -> None:
     openness = 0.3 - 0.28 * lids.max(axis=1)
     openness[60:100] = 0.3
     assert measure.blinks_of_openness(openness, times_s) == [pytest.approx(1.06), pytest.approx(4.86)]
+    openness[130:] = np.nan  # the face is gone
+    assert measure.blinks_of_openness(openness, times_s) == [pytest.approx(1.06), pytest.approx(4.86)]
     assert measure.matched([1.0, 1.05, 3.0], [1.06, 5.0]) == (1, 3, 2)
     assert measure.f1([(1, 3, 2), (2, 2, 3)]) == pytest.approx(6 / 10)
     assert np.isnan(measure.f1([]))
@@ -130,6 +135,19 @@ def test_an_error_of_the_brows_is_not_one_of_the_mouth() -> None:
     found = {region: float(measure.region_error_mm(brows, rest, region)[0]) for region in measure.REGIONS}
     assert found["brows"] > 2.0
     assert found["mouth"] < 0.1 * found["brows"]
+
+
+def test_blinks_seen_by_eye_are_asked_for_in_their_clips_alone() -> None:
+    (name, pictures), other = next(iter(BLINKS.items())), "nobody.knows"
+    scenes = [Scene(clip, 150, lambda: frames(150)) for clip in (name, other)]
+    seen = [watch(Counter(), scene) for scene in scenes]
+    for one in seen:
+        one.eyelids[:] = 0.0
+        for picture in pictures[1:]:  # misses one
+            one.eyelids[picture - 1 : picture + 2] = 1.0
+    row = VideoJudged("one", VideoMaterial({CLIPS: scenes}, {}), {CLIPS: seen}, {}, {})
+    count = len(pictures)
+    assert blinks_by_eye(row) == pytest.approx(2 * (count - 1) / (2 * count - 1))
 
 
 class Counter:
@@ -327,7 +345,7 @@ def test_who_knows_the_truth_makes_no_error_and_who_is_late_is_found_out(tmp_pat
     assert [scene.name for scene in material.scenes[SYNTHETIC]] == ["a"]
     assert "MANIFEST" in material.missing[CLIPS]
     rows = [
-        VideoJudged(name, material, video.answers(Knowing(material.scenes, name, late), material, tmp_path), {}, [])
+        VideoJudged(name, material, video.answers(Knowing(material.scenes, name, late), material, tmp_path), {}, {})
         for name, late in (("knowing", 0), ("late", 3))
     ]
     cells = {column.title: [video.cell(column, row) for row in rows] for column in COLUMNS}
@@ -344,6 +362,31 @@ def test_who_knows_the_truth_makes_no_error_and_who_is_late_is_found_out(tmp_pat
     assert "| measure | knowing | late |" in text
     assert text.count("- **") == len(COLUMNS)
     assert "- a note" in text
+    assert "| synthetic, turned 0 to 20 deg | 16 | 100 | 0.00 | 100 | 0.00 |" in text
+
+
+def test_a_portraits_name_says_its_groups() -> None:
+    assert portrait_groups("xerow03+UTKFace.34_0_3_20170119171627440.jpg.chip") == ["skin Indian", "age 13 to 59"]
+    assert portrait_groups("xerow03+UTKFace.61_1_20170109150557335.jpg.chip") == []  # one without a race
+    assert portrait_groups("somebody.else") == []
+
+
+def test_portraits_are_counted_in_their_groups() -> None:
+    names = ["u.20_0_1_x", "u.70_1_1_x", "u.30_0_0_x", "u.31_0_0_x"]
+    points = np.stack([face_px({})] * 4)
+    scenes = [Scene(name, 1, lambda: frames(1)) for name in names]
+    seen = [replace(watch(Counter(), scene), points=points[n : n + 1].copy()) for n, scene in enumerate(scenes)]
+    seen[1].points[:] = np.nan
+    marks = list(marks_of(points)[:, None])
+    marks[3] = np.full_like(marks[3], np.nan)  # dlib finds nobody: who would know?
+    row = VideoJudged("one", VideoMaterial({PORTRAITS: scenes}, {}), {PORTRAITS: seen}, {}, {PORTRAITS: marks})
+    lines = {line[0]: line[1:3] for line in by_group([row])}
+    assert lines == {
+        "skin Black": ["2", "50"],
+        "skin White": ["1", "100"],
+        "age 13 to 59": ["2", "100"],
+        "age 60 to 119": ["1", "0"],
+    }
 
 
 def test_clips_are_held_against_the_teacher() -> None:
@@ -364,11 +407,11 @@ def test_clips_are_held_against_the_teacher() -> None:
     late = watch(Knowing({CLIPS: [scene]}, "late", 4), scene)
     late.head_rotation[:, 1] += np.radians(5.0)
     late.held[:3] = 0.0
-    row = VideoJudged("late", material, {CLIPS: [late]}, {CLIPS: [teacher]}, [marks_of(teacher.points)])
+    row = VideoJudged("late", material, {CLIPS: [late]}, {CLIPS: [teacher]}, {CLIPS: [marks_of(teacher.points)]})
     cells = {column.title: video.cell(column, row) for column in COLUMNS}
     assert cells["head from MediaPipe + solver, deg"] == "5.0"
     assert cells["held with MediaPipe, %"] == "90.0"
     assert float(cells["aperture r, MediaPipe + solver"]) < 0.7
-    same = VideoJudged("same", material, {CLIPS: [teacher]}, {CLIPS: [teacher]}, [marks_of(teacher.points)])
+    same = VideoJudged("same", material, {CLIPS: [teacher]}, {CLIPS: [teacher]}, {CLIPS: [marks_of(teacher.points)]})
     assert video.cell(next(c for c in COLUMNS if c.title == "aperture r, dlib"), same) in ("0.99", "1.00")
     assert video.cell(next(c for c in COLUMNS if c.title == "NME less habits, clips, dlib, %"), same) == "0.00"
