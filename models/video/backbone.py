@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 # Slow running statistics: the averaged weights are validated with the statistics of the newest ones.
 _MOMENTUM = 0.03
@@ -32,12 +33,16 @@ class ConvNorm(nn.Sequential):
     def __init__(
         self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1, is_active: bool = True
     ) -> None:
-        layers: list[nn.Module] = [
-            nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
-            nn.BatchNorm2d(outputs, momentum=_MOMENTUM),
-        ]
-        super().__init__(*layers, *([nn.ReLU()] if is_active else []))
-        nn.init.kaiming_normal_(self[0].weight, mode="fan_out", nonlinearity="relu" if is_active else "linear")
+        conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+        nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu" if is_active else "linear")
+        norm = nn.BatchNorm2d(outputs, momentum=_MOMENTUM)
+        super().__init__(conv, norm, *([nn.ReLU()] if is_active else []))
+
+    def fold(self) -> None:
+        """Work the BatchNorm into the convolution, for a network that only runs: the same numbers in one step."""
+        conv, norm = self[0], self[1]
+        if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            self[0], self[1] = fuse_conv_bn_eval(conv.eval(), norm.eval()), nn.Identity()
 
 
 class InvertedResidual(nn.Module):

@@ -71,11 +71,10 @@ class FaceEncoder(nn.Module):
         known = FEATURE_SIZE + 2 * len(FACE_POINTS)
         self.mix = nn.Sequential(nn.Linear(known, FEATURE_SIZE), nn.ReLU())
         self.heads = nn.Linear(FEATURE_SIZE, sum(HEAD_SIZES.values()))
-        self.identity = nn.Sequential(
-            nn.Linear(known, _IDENTITY_SIZE), nn.ReLU(), nn.Linear(_IDENTITY_SIZE, PART_BY_NAME["shape"].size)
-        )
+        to_shape = nn.Linear(_IDENTITY_SIZE, PART_BY_NAME["shape"].size)
+        self.identity = nn.Sequential(nn.Linear(known, _IDENTITY_SIZE), nn.ReLU(), to_shape)
         with torch.no_grad():
-            for layer in (self.heads, self.identity[2]):
+            for layer in (self.heads, to_shape):
                 layer.weight.mul_(0.1)
                 layer.bias.zero_()
             for name, values in (("eyelids", (_EYES_OPEN,) * 2), ("rotation", _FORWARD)):

@@ -134,7 +134,7 @@ def _paste(canvas: Picture, tile: Picture, turn: Floats, rng: np.random.Generato
         # Shrunk as a camera does it: every pixel is the mean of what it covers.
         small = max(4, round(side * scale))
         tile = np.asarray(cv2.resize(tile, (small, small), interpolation=cv2.INTER_AREA), np.uint8)
-        turn = np.concatenate([turn[:, :2] * side / small, turn[:, 2:]], axis=1)
+        turn = np.concatenate([turn[:, :2] * np.float32(side / small), turn[:, 2:]], axis=1)
         side = small
     mask = np.zeros((side, side), np.float32)
     edge = max(1, round(side * 0.04))

@@ -46,11 +46,11 @@ class Look:
         side = picture.shape[0]
         if self.shrink < 1.0:
             small = max(16, round(side * self.shrink))
-            picture = cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA)
+            picture = np.asarray(cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA), np.uint8)
         if self.blur_px > 1.0:
-            picture = cv2.filter2D(picture, -1, _streak(self.blur_px, self.blur_angle_rad))
+            picture = np.asarray(cv2.filter2D(picture, -1, _streak(self.blur_px, self.blur_angle_rad)), np.uint8)
         if self.soft_px > 0.0:
-            picture = cv2.GaussianBlur(picture, (0, 0), self.soft_px)
+            picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), self.soft_px), np.uint8)
         looked = np.empty_like(picture)
         for channel in range(3):
             looked[:, :, channel] = self.table[:, channel][picture[:, :, channel]]

@@ -17,7 +17,6 @@ import onnx
 import onnxruntime
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.head.face_boxes import DETECTOR_PX
 from models.video.backbone import ConvNorm
@@ -88,7 +87,7 @@ def _folded(module: _M) -> _M:
     module = copy.deepcopy(module).cpu().eval()
     for part in module.modules():
         if isinstance(part, ConvNorm):
-            part[0], part[1] = fuse_conv_bn_eval(part[0], part[1]), nn.Identity()
+            part.fold()
     return module
 
 
