@@ -8,6 +8,8 @@ so that at any instant a shape is the mean  sum_p D_pa x_p / sum_p D_pa  (Cohen 
 in synthetic visual speech", equations 1-4, with exponent 1 and a flat top). Rounding has a long T before the phone, and
 consonants hardly insist on it: lips round through them before a rounded vowel. Fast speech undershoots by itself.
 
+How far the lips part all in all is then made what filmed lips do (`training.data.aperture`), by the jaw.
+
 Three things are not left to the mean: lips that seal and the lip at the teeth are blended in to the full within each of
 their phones; the face opens shortly before speech and returns to exactly neutral after it.
 """
@@ -15,6 +17,7 @@ their phones; the face opens shortly before speech and returns to exactly neutra
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +25,9 @@ from numpy.typing import NDArray
 from models.head.flame import open_head
 from protocol.frame import ARKIT_SHAPES
 from training.data.articulation import CLOSE, FUNNEL, JAW, PUCKER, Articulation, articulation, sided
-from training.data.clips import HOP_S, MOTION_SIZE, hop_times_s
+from training.data.clips import HOP_S, MOTION_SIZE, hop_times_s, phone_rows
+from training.data.kernels import REACH_HOPS, aperture_mm, kernels
+from training.data.lips import lip_gap_mm
 from training.data.phones import INDEX_OF_PHONE, SILENCE, VOWELS, Phone
 from training.data.styles import STYLES, Style, draw_style
 
@@ -42,6 +47,10 @@ _JAW_PER_DB, _LOUDNESS_RANGE_DB = 0.03, 9.0
 _QUIETEST_DB = -120.0  # digital silence may come as minus infinity
 # A tight rounding stands in for an open one while the lips touch.
 _PUCKER_FOR_FUNNEL = 0.7
+# How much more or less than the plain speaker a style, a stress or a loud vowel may open.
+_GAIN_RANGE = (0.5, 1.8)
+# Lips that need not meet let the voice out.
+_LEAST_MM = 1.7
 # No contact is approached or left for longer than this share of the neighbouring phone.
 _SHARE_OF_NEIGHBOUR = 0.8
 
@@ -57,12 +66,14 @@ def face_of_phones(
     loudness_db: NDArray[np.floating] | None = None,
     style: Style = STYLES["neutral"],
     seed: int = 0,
+    filmed: bool = True,
 ) -> Floats:
     """What the face does while it says `phones`: ARKit weights float32 [hops, 52], 0..1, mouthClose <= jawOpen.
 
     Row t is the instant (t + 1) * 20 ms. `loudness_db` [hops] (any reference) opens the jaw more on vowels louder
     than the clip's median vowel. What is not covered by a phone is silence. The same arguments give the same face,
     and phones that are added more than a second later do not change it (but for the median loudness).
+    How far the lips part is what `filmed` ones do, or what the table alone says.
     """
     if loudness_db is not None and np.shape(loudness_db) != (hops,):
         raise ValueError(f"loudness is {np.shape(loudness_db)}; the clip has {hops} hops")
@@ -74,6 +85,12 @@ def face_of_phones(
     targets = _targets(table, speech, loudness_db, style, seed)
     shapes = _dominated(table, speech, targets, style) * speech.presence[:, None]
     _bias(table, shapes, speech.presence, style)
+    if filmed:
+        gain = _gain(table, speech, shapes, style)
+        # Phones that begin after the last row are felt before it.
+        around = phone_rows(spoken, hops + REACH_HOPS)
+        wanted_mm = np.maximum(gain * aperture_mm(around, kernels())[:hops], _LEAST_MM)
+        _part_lips(table, shapes, speech.presence * wanted_mm)
     shapes = _with_contacts(table, speech, np.clip(shapes, 0.0, 1.0))
     for column, shape in enumerate(table.shapes):
         names = sided(shape)
@@ -189,6 +206,33 @@ def _bias(table: Articulation, shapes: Doubles, presence: Doubles, style: Style)
     shapes[:, table.column("mouthSmile")] += free * style.smile_bias
     shapes[:, table.column("mouthStretch")] += free * max(style.spread_bias, 0.0)
     shapes[:, table.column(PUCKER)] += free * max(-style.spread_bias, 0.0)
+
+
+def _gain(table: Articulation, speech: _Speech, shapes: Doubles, style: Style) -> Doubles:
+    """How much wider [T] the jaw opens than a plain speaker's would who says the same."""
+    jaw = table.column(JAW)
+    plain = _dominated(table, speech, table.targets[speech.index], style)[:, jaw] * speech.presence
+    return np.clip((shapes[:, jaw] + 1e-3) / (plain + 1e-3), *_GAIN_RANGE)
+
+
+def _part_lips(table: Articulation, shapes: Doubles, wanted_mm: Doubles) -> None:
+    """Open `shapes` [T, S] as wide as is wanted [T]: the jaw gives what the lips do not, a funnel too wide purses."""
+    jaw, funnel, pucker = table.column(JAW), table.column(FUNNEL), table.column(PUCKER)
+    opens_mm = _opens_mm(table.shapes)
+    of_lips_mm = np.clip(shapes, 0.0, 1.0) @ np.where(np.arange(len(opens_mm)) == jaw, 0.0, opens_mm)
+    cut = np.minimum(shapes[:, funnel], np.maximum(of_lips_mm - wanted_mm, 0.0) / opens_mm[funnel])
+    shapes[:, funnel] -= cut
+    shapes[:, pucker] += _PUCKER_FOR_FUNNEL * cut
+    shapes[:, jaw] = np.maximum(wanted_mm - (of_lips_mm - cut * opens_mm[funnel]), 0.0) / opens_mm[jaw]
+
+
+@cache
+def _opens_mm(shapes: tuple[str, ...]) -> Doubles:
+    """By how much each of `shapes` parts the lips [S], mm at full weight, from what a third of it does."""
+    faces = np.zeros((len(shapes), len(ARKIT_SHAPES)))
+    for row, shape in enumerate(shapes):
+        faces[row, [ARKIT_SHAPES.index(name) for name in sided(shape)]] = 1.0 / 3.0
+    return 3.0 * lip_gap_mm(motion_of_faces(faces)).astype(np.float64)
 
 
 def _with_contacts(table: Articulation, speech: _Speech, shapes: Doubles) -> Doubles:
