@@ -85,5 +85,5 @@ def _line(
     cells: list[str] = []
     for row in rows if count else ():
         found, error = figures(row)
-        cells += [f"{100.0 * found:.0f}", f"{100.0 * error:.2f}"]
+        cells += [f"{100.0 * found:.0f}", f"{100.0 * error:.2f}" if np.isfinite(error) else "n/a"]
     return [group, str(count), *cells]

@@ -45,7 +45,7 @@ def median(values: Iterable[float]) -> float:
     return float(np.median(known)) if known else float("nan")
 
 
-def mean(pieces: Iterable[Floats]) -> float:
+def mean(pieces: Iterable[Floats | NDArray[np.bool_]]) -> float:
     listed = [np.ravel(piece) for piece in pieces]
     values = np.concatenate(listed) if listed else np.zeros(0)
     values = values[np.isfinite(values)]

@@ -71,7 +71,7 @@ def synthetic_lids(judged: VideoJudged) -> float:
 
 
 def winks(judged: VideoJudged) -> float:
-    told: list[Floats] = []
+    told: list[NDArray[np.bool_]] = []
     for scene, seen in judged.pairs(SYNTHETIC):
         true, found = (lids[:, 0] - lids[:, 1] for lids in (scene.truths["eyelids"], seen.eyelids))
         is_wink = (np.abs(true) > _WINK) & _frontal(scene)

@@ -63,6 +63,22 @@ def test_a_solver_that_does_not_learn_keeps_its_person() -> None:
     assert not np.array_equal(after, before)
 
 
+def test_a_solver_that_does_not_learn_does_not_get_used_to_heavy_lids() -> None:
+    """What is open for a person is learnt too: lids that hang for two seconds are half open eyes only by then."""
+    heavy = [Pose({"eyeBlinkLeft": 0.3, "eyeBlinkRight": 0.3})] * 60
+    drift = {}
+    for learns in (True, False):
+        solver = LandmarkSolver()
+        for track in tracks(Person(SHAPE), [Pose()] * 15):
+            solver.process(track)
+        solver.learns = learns
+        later = [replace(track, capture_ns=track.capture_ns + 500_000_000) for track in tracks(Person(SHAPE), heavy)]
+        lids = [float(solver.process(track).eyelids[0]) for track in later]
+        drift[learns] = lids[10] - lids[-1]
+    assert drift[True] > 0.02
+    assert abs(drift[False]) < 0.005
+
+
 def test_pseudo_truth_lies_on_the_points_it_came_from() -> None:
     solved = solve(tracks(Person(SHAPE), moving(30, talking)))
     assert all(np.array_equal(motion.shape, solved.motions[0].shape) for motion in solved.motions)

@@ -92,6 +92,7 @@ def test_blinks_are_short_and_found_once() -> None:
     openness[130:] = np.nan  # the face is gone
     assert measure.blinks_of_openness(openness, times_s) == [pytest.approx(1.06), pytest.approx(4.86)]
     assert measure.matched([1.0, 1.05, 3.0], [1.06, 5.0]) == (1, 3, 2)
+    assert measure.matched([1.0, 1.15], [0.98, 1.06]) == (2, 2, 2)  # each is used once, the nearest first
     assert measure.f1([(1, 3, 2), (2, 2, 3)]) == pytest.approx(6 / 10)
     assert np.isnan(measure.f1([]))
 
