@@ -36,10 +36,11 @@ class FaceDetector(nn.Module):
             [nn.Sequential(ConvNorm(_WIDTH, _WIDTH, 3, groups=_WIDTH), ConvNorm(_WIDTH, _WIDTH)) for _ in _STAGES[1:]]
         )
         self.out = nn.Conv2d(_WIDTH, 1 + 4 + 2 * _POINTS, 1)
+        bias = torch.zeros(self.out.out_channels)
+        bias[0] = _FIRST_SCORE
+        self.out.bias = nn.Parameter(bias)
         with torch.no_grad():
             self.out.weight.mul_(0.1)
-            self.out.bias.zero_()
-            self.out.bias[0] = _FIRST_SCORE
         line = (torch.arange(GRID) + 0.5) / GRID
         self.register_buffer("cells", torch.cartesian_prod(line, line).flip(1), persistent=False)
 
