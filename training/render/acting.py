@@ -86,7 +86,9 @@ def act_out(rng: np.random.Generator, arkit: ArkitMap, count: int, rate_hz: floa
     if kind == "talk":
         pace_hz = rng.uniform(*_RATE_SPEECH_HZ)
         speech = _course(draw_faces(rng, _targets(count, rate_hz, pace_hz), {"speech": 1.0}), count, rate_hz / pace_hz)
-        quiet = _course((rng.uniform(size=(_targets(count, rate_hz, 1.5), 1)) < 0.75) * 1.0, count, rate_hz / 1.5)
+        quiet = _course(
+            (rng.uniform(size=(_targets(count, rate_hz, 1.5), 1)) < 0.75).astype(np.float64), count, rate_hz / 1.5
+        )
         weights += speech * quiet
     feelings = draw_faces(rng, _targets(count, rate_hz, 0.8), {"feeling": 0.5, "actions": 0.5})
     feelings *= rng.uniform(size=(len(feelings), 1)) < 0.6
@@ -101,7 +103,7 @@ def act_out(rng: np.random.Generator, arkit: ArkitMap, count: int, rate_hz: floa
         for start in np.flatnonzero(rng.uniform(size=count) < 1.5 / rate_hz):
             gaze[start:] = _draw_gaze(rng, 1, steady=True)
         for start in np.flatnonzero(rng.uniform(size=count) < 0.5 / rate_hz):
-            weights[:, _BLINKS] = np.maximum(weights[:, _BLINKS], _one_blink(rng, count, start, rate_hz)[:, None])
+            weights[:, _BLINKS] = np.maximum(weights[:, _BLINKS], _one_blink(rng, count, int(start), rate_hz)[:, None])
     close, opening = _INDEX["mouthClose"], _INDEX["jawOpen"]
     weights[:, opening] = np.maximum(weights[:, opening], weights[:, close])
     acts = _motion(rng, arkit, np.clip(weights, 0.0, 1.0), gaze, jitter=_OFF_MAP_SD)

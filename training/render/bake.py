@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from models.head.flame import open_head
 from training.head.build import WHEEL_REQUIREMENT
@@ -36,7 +36,7 @@ def bake(source: Source, path: Path) -> None:
     skin = np.unique(head.f[head.groups == 0]) if head.groups is not None else np.arange(head.vertex_count)
     moved = _similar(taken[skin], head.v_template[skin].astype(np.float64))
     base, taken = moved(base), moved(taken)
-    distances, near = cKDTree(taken[skin]).query(base, k=_NEIGHBOURS)
+    distances, near = KDTree(taken[skin]).query(base, k=_NEIGHBOURS)
     shares = 1.0 / (distances + 1e-4)
     shares /= shares.sum(axis=1, keepdims=True)
     base = base + np.einsum("nk,nkd->nd", shares, (head.v_template[skin] - taken[skin])[near])

@@ -178,7 +178,9 @@ class Canvas:
     def draw(self, solids: list[Solid], window: NDArray[np.float64], light: Lighting) -> Floats:
         """float32 [S, S, 4], first row on top: linear colour, and depth and owner for `seen` in the last."""
         context = self.context
-        to_shadow = _shadow_window(light.key_directions[0], solids[0].model[:3, 3] if solids else np.zeros(3))
+        to_shadow = _shadow_window(
+            light.key_directions[0], solids[0].model[:3, 3] if solids else np.zeros(3, np.float32)
+        )
         context.enable_only(moderngl.DEPTH_TEST)
         opaque = [solid for solid in solids if solid.finish.opacity > 0.99]
         self._shadow_target.use()
@@ -206,7 +208,8 @@ class Canvas:
         if glass:
             context.enable_only(moderngl.DEPTH_TEST | moderngl.BLEND)
             source, rest = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
-            context.blend_func = (source, rest, moderngl.ZERO, moderngl.ONE)
+            blending: Any = (source, rest, moderngl.ZERO, moderngl.ONE)  # depth and owner stay; declared too narrowly
+            context.blend_func = blending
             for solid in glass:
                 self._render(solid)
             context.enable_only(moderngl.DEPTH_TEST)

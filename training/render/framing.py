@@ -22,7 +22,9 @@ Doubles = NDArray[np.float64]
 
 PICTURE_PX = (640, 480)  # of the camera; only shares of it matter
 # Focal lengths in picture widths: most cameras have about 1, those that zoom in on a face more.
-_FOCAL_WIDTHS, _FOCAL_SPREAD, _DISTANCE_M = (0.7, 2.2), 0.33, (0.3, 1.5)
+_FOCAL_WIDTHS, _FOCAL_SPREAD = (0.7, 2.2), 0.33
+# From an arm holding a phone to across a room; most sit before a desk.
+_DISTANCE_M, _USUAL_DISTANCE_M, _DISTANCE_SPREAD = (0.3, 1.5), 0.6, 0.4
 # A crop over the picture's height at most, and how many heads are cut off by the picture's edge.
 _LARGEST, _CUT_OFF = 0.95, 0.08
 _LIMITS_RAD = np.radians([35.0, 70.0, 35.0])  # pitch, yaw, roll
@@ -47,7 +49,7 @@ def draw_shot(rng: np.random.Generator, count: int, rate_hz: float) -> Shot:
     width, height = PICTURE_PX
     focal = width * float(np.clip(np.exp(rng.normal(0.0, _FOCAL_SPREAD)), *_FOCAL_WIDTHS))
     camera = PictureCamera(focal, (width / 2, height / 2))
-    distance_m = float(np.exp(rng.uniform(*np.log(_DISTANCE_M))))
+    distance_m = float(np.clip(_USUAL_DISTANCE_M * np.exp(rng.normal(0.0, _DISTANCE_SPREAD)), *_DISTANCE_M))
     # A head that fills more than the picture is one that leans in; a crop is mostly inside the picture.
     distance_m = max(distance_m, focal * CROP_SIDE_M / (_LARGEST * height))
     half = 0.5 * focal * CROP_SIDE_M / distance_m
@@ -134,7 +136,7 @@ def rays(camera: PictureCamera, crop: Crop, size: int) -> tuple[Floats, NDArray[
 def _in_picture(flat: Doubles, crop: Crop) -> NDArray[np.bool_]:
     turn = crop.to_picture()
     pixels = flat @ turn[:, :2].T + turn[:, 2]
-    return ((pixels >= 0.0) & (pixels < np.array(PICTURE_PX))).all(axis=-1)
+    return np.all((pixels >= 0.0) & (pixels < np.array(PICTURE_PX)), axis=-1)
 
 
 def _towards(place: Doubles) -> Doubles:

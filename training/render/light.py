@@ -47,7 +47,8 @@ class Environment:
         down = np.arccos(np.clip(rays[..., 1] / np.linalg.norm(rays, axis=2), -1.0, 1.0))
         x = ((around / (2.0 * np.pi) + 0.5) * width - 0.5).astype(np.float32)
         y = (down / np.pi * height - 0.5).astype(np.float32)
-        return cv2.remap(self.radiance, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        behind = cv2.remap(self.radiance, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(behind, np.float32)
 
 
 def load_environments(data: Path | None) -> list[Floats]:
@@ -59,8 +60,8 @@ def load_environments(data: Path | None) -> list[Floats]:
 
         with OpenEXR.File(str(file)) as content:
             pixels = np.asarray(content.channels()["RGB"].pixels, np.float32)
-        small = cv2.resize(pixels, (512, 256), interpolation=cv2.INTER_AREA)
-        small = np.nan_to_num(np.clip(small, 0.0, 100.0))
+        small = np.asarray(cv2.resize(pixels, (512, 256), interpolation=cv2.INTER_AREA), np.float32)
+        small = np.clip(np.nan_to_num(small), 0.0, 100.0)
         maps.append(small / max(float(small.mean()), 1e-6))
     return maps
 
@@ -73,12 +74,15 @@ def draw_environment(rng: np.random.Generator, maps: list[Floats]) -> Environmen
     else:
         radiance = _clutter(rng)
     blur = rng.uniform(0.3, 4.0)
-    return Environment(cv2.GaussianBlur(np.ascontiguousarray(radiance, np.float32), (0, 0), blur))
+    blurred = cv2.GaussianBlur(np.ascontiguousarray(radiance, np.float32), (0, 0), blur)
+    return Environment(np.asarray(blurred, np.float32))
 
 
 def draw_lighting(rng: np.random.Generator, environment: Environment) -> Lighting:
     """From soft surroundings alone to one hard light from the side, or a coloured screen in the dark."""
     irradiance = environment.irradiance() * rng.uniform(0.3, 1.0)
+    # Cameras take out most of the light's colour.
+    irradiance += rng.uniform(0.4, 0.95) * (irradiance.mean(axis=1, keepdims=True) - irradiance)
     kind = rng.choice(["soft", "key", "side", "two", "screen"], p=[0.25, 0.3, 0.17, 0.15, 0.13])
     directions = np.stack([_direction(rng, 1.2), _direction(rng, 1.6)])
     colours = np.zeros((2, 3))

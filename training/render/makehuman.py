@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.sparse import csr_matrix
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from models.head.flame import HeadModel, open_head
 from training.head.raster import rasterize
@@ -49,7 +49,7 @@ class Growth:
 def followers(points: Floats, head: HeadModel) -> csr_matrix:
     """[N, V]: each point moves as the skin's vertices near it do, the nearer the more."""
     skin = np.unique(head.f[head.groups == 0]) if head.groups is not None else np.arange(head.vertex_count)
-    distances, near = cKDTree(head.v_template[skin]).query(points, k=_NEIGHBOURS)
+    distances, near = KDTree(head.v_template[skin]).query(points, k=_NEIGHBOURS)
     shares = 1.0 / (np.asarray(distances) + 2e-3)
     shares /= shares.sum(axis=1, keepdims=True)
     rows = np.repeat(np.arange(len(points)), _NEIGHBOURS)
@@ -123,7 +123,7 @@ def skin_texels() -> tuple[Floats, Floats]:
     attributes = np.concatenate([place, skin_uv[rows].astype(np.float64)], axis=2)
     texels = np.einsum("rcs,rcsa->rca", shares, attributes[triangle])
     missing = triangle < 0
-    covered = cKDTree(np.argwhere(~missing))
+    covered = KDTree(np.argwhere(~missing))
     _, near = covered.query(np.argwhere(missing))
     texels[missing] = texels[~missing][near]
     return texels[:, :, :3].astype(np.float32), texels[:, :, 3:].astype(np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from models.head.flame import FaceRig, HeadModel, open_head
+from models.head.flame import LEFT_EYE, RIGHT_EYE, FaceRig, HeadModel, open_head
 from models.head.rotation import axis_angle_from_matrix, matrix_from_axis_angle
 from training.render import wear
 from training.render.canvas import HEAD, Canvas, Finish, Solid
@@ -25,6 +25,8 @@ _GLOSS_OF_GROUPS = np.array([0.0, 1.0, 0.55, 0.4, 0.0], np.float32)
 _BEARDS = ("Full_beard", "Moustache")
 _HAIRS = {"bald": 0.08, "cropped": 0.14, "shell": 0.24, "mesh": 0.54}
 _GLASSES, _BEARD, _BROWS, _HEADPHONES, _CAP, _SCARF = 0.3, 0.22, 0.5, 0.12, 0.1, 0.06
+# Hair that falls over the eyes is worn by few.
+_VEILED = 0.15
 # The neck's turning point in the head's frame, and how much of the head's turn the shoulders take part in.
 _NECK_M, _SHOULDERS_TURN = (0.0, -0.10, -0.055), 0.35
 
@@ -91,6 +93,8 @@ class Cast:
         growths = load_growths(data, "hair") if data else []
         self._beards = [growth for growth in growths if growth.name in _BEARDS]
         self._hairs = [growth for growth in growths if growth.name not in _BEARDS]
+        weights = np.array([_VEILED if _veils(growth, self.head) else 1.0 for growth in self._hairs])
+        self._hair_shares = weights / max(weights.sum(), 1.0)
         self._brows = load_growths(data, "eyebrows") if data else []
         self._skins = load_skins(data) if data else []
         self.environments = load_environments(data)
@@ -121,7 +125,9 @@ class Cast:
         if covered:
             person.fixed.append(self._dress(wear.scarf_shell(rng, rest)))
         elif kind == "mesh":
-            person.grow(self.canvas, self._hairs[rng.integers(len(self._hairs))], lies, with_face=False)
+            person.grow(
+                self.canvas, self._hairs[rng.choice(len(self._hairs), p=self._hair_shares)], lies, with_face=False
+            )
         elif kind == "shell":
             person.fixed.append(self._dress(wear.hair_shell(rng, rest, hair)))
         if self._beards and not covered and rng.uniform() < _BEARD:
@@ -149,6 +155,14 @@ def rigid(rotation: Doubles, translation: Doubles) -> Floats:
     model = np.eye(4, dtype=np.float32)
     model[:3, :3], model[:3, 3] = rotation, translation
     return model
+
+
+def _veils(growth: Growth, head: HeadModel) -> bool:
+    """Whether a hair's mesh hangs before the eyes."""
+    joints = head.J_regressor @ head.v_template
+    aside = np.stack([np.abs(growth.mesh.vertices[:, :2] - joints[eye, :2]) for eye in (LEFT_EYE, RIGHT_EYE)])
+    before = (aside < [0.018, 0.012]).all(axis=2).any(axis=0) & (growth.mesh.vertices[:, 2] > joints[LEFT_EYE, 2])
+    return int(before.sum()) > 3
 
 
 @cache

@@ -19,6 +19,8 @@ from training.head.unwrap import PATCHES, patch_square
 from training.render.makehuman import SKIN_COLUMNS_PX, SKIN_ROWS_PX, skin_texels
 from training.render.meshes import Floats
 
+Reals = NDArray[np.floating]
+
 # From the lightest skin to the darkest.
 _TONES = (
     np.array(
@@ -83,7 +85,7 @@ def draw_complexion(rng: np.random.Generator, hair: tuple[float, float, float], 
     first = int(rng.integers(max(skins, 1)))
     made_up = rng.uniform() < 0.25
     return Complexion(
-        tone=float(rng.beta(1.0, 1.2)),
+        tone=float(rng.beta(0.9, 1.4)),
         hue=float(rng.normal(0.0, 0.025)),
         skins=(first, int(rng.integers(max(skins, 1)))),
         hair=hair,
@@ -135,9 +137,9 @@ def paint_coat(rng: np.random.Generator, who: Complexion, skins: list[Floats]) -
     if who.stubble:
         grain = np.clip(0.75 + 0.35 * _noise(rng, 200), 0.0, 1.0)
         colour = _towards(colour, 0.55 * hair + 0.25 * colour, who.stubble * masks.beard * grain)
-    x, y, z = np.abs(place[..., 0]), place[..., 1], place[..., 2]
+    x, y, z = np.moveaxis(place.astype(np.float64), -1, 0)
     middle = EYES_MIDPOINT_M[1] + 0.021
-    brows = brow_cover(x, middle + (y - who.brow_shift_m - middle) / who.brow_width, z).astype(np.float32)
+    brows = brow_cover(np.abs(x), middle + (y - who.brow_shift_m - middle) / who.brow_width, z).astype(np.float32)
     colour = _towards(colour, 0.8 * hair, who.brow * brows * np.clip(0.9 + 0.3 * _noise(rng, 180), 0.0, 1.0))
     colour = _towards(colour, np.array([0.05, 0.04, 0.04], np.float32), masks.rims * (0.45 + 0.5 * who.liner))
     if who.scalp:
@@ -190,7 +192,7 @@ def _masks() -> _Masks:
         lips=lips.astype(np.float32),
         rims=rims.astype(np.float32),
         beard=beard.astype(np.float32),
-        scalp=np.clip(hair_cover(place) / 0.86, 0.0, 1.0).astype(np.float32),
+        scalp=np.clip(hair_cover(place.astype(np.float64)) / 0.86, 0.0, 1.0).astype(np.float32),
         blush=np.clip(
             _spot(x - 0.04, y + 0.012, 0.02) + _spot(x, y + 0.012, 0.012) + 0.7 * (x > 0.07), 0.0, 1.0
         ).astype(np.float32),
@@ -205,7 +207,7 @@ def _plain_coat() -> Floats:
     texture = open_head().texture
     assert texture is not None
     small = cv2.resize(texture, (SKIN_COLUMNS_PX, SKIN_COLUMNS_PX), interpolation=cv2.INTER_AREA)
-    return small.astype(np.float32) / 255.0
+    return np.asarray(small, np.float32) / 255.0
 
 
 def _patch(coat: Floats, name: str) -> Floats:
@@ -240,10 +242,11 @@ def _tone(tone: float) -> Floats:
 def _noise(rng: np.random.Generator, cells: int) -> Floats:
     """Smooth normal noise [R, C] with about `cells` features across."""
     coarse = rng.normal(size=(max(cells * 4 // 5, 2), cells)).astype(np.float32)
-    return cv2.resize(coarse, (SKIN_COLUMNS_PX, SKIN_ROWS_PX), interpolation=cv2.INTER_LINEAR)
+    fine = cv2.resize(coarse, (SKIN_COLUMNS_PX, SKIN_ROWS_PX), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(fine, np.float32)
 
 
-def _towards(under: Floats, over: Floats, amount: Floats) -> Floats:
+def _towards(under: Reals, over: Reals, amount: Reals) -> Reals:
     return under + (over - under) * np.clip(amount, 0.0, 1.0)[..., None]
 
 

@@ -121,7 +121,7 @@ class Studio:
         rate_hz = info.rate_hz or _USUAL_RATE_HZ
         shutter = rng.uniform(0.0, _SHUTTER)
         pictures, rows, gain = list[Picture](), list[dict[str, Doubles]](), 0.0
-        behind, inside, crop = np.empty(0, np.float32), np.empty(0, bool), None
+        behind, inside = np.empty(0, np.float32), np.empty(0, bool)
         for number in range(len(acts.expression)):
             rotation, translation = shot.rotations[number], shot.translations[number]
             vertices = person.rig.vertices(
@@ -130,8 +130,8 @@ class Studio:
             solids = person.solids(vertices, rotation, translation)
             for solid, drift in zip(around.occluders, around.drift_m, strict=True):
                 solid.model = rigid(rotation, translation + rotation @ (drift * number / rate_hz))
-            if shot.crops[number] is not crop:
-                crop = shot.crops[number]
+            crop = shot.crops[number]
+            if number == 0 or crop is not shot.crops[number - 1]:
                 directions, inside = rays(shot.camera, crop, PICTURE_PX)
                 behind = around.environment.behind(directions)
             window = window_matrix(shot.camera.focal_px, shot.camera.centre_px, crop.from_picture())

@@ -15,21 +15,21 @@ def arkit() -> ArkitMap:
 
 
 def test_moments_reach_every_shape_and_all_of_the_gaze(arkit: ArkitMap) -> None:
-    rng = np.random.default_rng(0)
-    moments = [draw_moment(rng, arkit) for _ in range(400)]
+    rng, given = np.random.default_rng(0), list[np.ndarray]()
+
+    class Recorder:
+        def to_motion(self, weights: np.ndarray) -> tuple[np.ndarray, ...]:
+            given.append(weights)
+            return arkit.to_motion(weights)
+
+    moments = [draw_moment(rng, Recorder()) for _ in range(500)]  # type: ignore[arg-type]
+    highest = np.max(given, axis=0)
+    is_action = [not name.startswith("eyeLook") for name in ARKIT_SHAPES]
+    assert highest[is_action].min() > 0.6, dict(zip(ARKIT_SHAPES, highest.round(2).tolist(), strict=True))
     parts = {name: np.concatenate([vars(moment)[name] for moment in moments]) for name in vars(moments[0])}
     for name, values in parts.items():
         assert PART_BY_NAME[name].minimum <= values.min()
         assert values.max() <= PART_BY_NAME[name].maximum
-    table = open_head().arkit_motion
-    assert table is not None
-    rows = table[:, :50]
-    moving = np.linalg.norm(rows, axis=1) > 1.0
-    # How far each shape's own direction is gone along, at best.
-    reached = (parts["expression"] @ rows[moving].T / np.square(rows[moving]).sum(axis=1)).max(axis=0)
-    names = np.array(ARKIT_SHAPES)[moving]
-    assert len(names) > 35
-    assert reached.min() > 0.6, dict(zip(names.tolist(), reached.round(2).tolist(), strict=True))
     assert parts["jaw"][:, 0].max() > 0.3
     assert np.ptp(parts["jaw"][:, 1]) > 0.1
     assert (parts["eyelids"] > 0.95).mean() > 0.04

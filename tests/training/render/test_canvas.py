@@ -8,6 +8,7 @@ from models.head.crop import Crop, PictureCamera
 from training.render.canvas import HEAD, NOTHING, OTHER, Canvas, Finish, Lighting, seen, window_matrix
 from training.render.framing import in_crop
 from training.render.meshes import ball, box
+from training.render.people import rigid
 
 CAMERA = PictureCamera(600.0, (320.0, 240.0))
 CROP = Crop(380.0, 200.0, 260.0, 0.4)
@@ -54,10 +55,9 @@ def test_glass_hides_nothing_and_tints(canvas: Canvas) -> None:
 
 def test_a_key_light_throws_a_shadow(canvas: Canvas) -> None:
     wall = canvas.solid(box([0.2, 0.2, 0.001]).moved(np.eye(3), [0.06, 0.04, -0.7]))
-    before = canvas.solid(ball([0.10, 0.04, -0.62], [0.02] * 3))
+    before = canvas.solid(ball([0.0, 0.0, 0.0], [0.02] * 3))
     towards = np.array([[0.7071, 0.0, 0.7071], [0.0, 0.0, 1.0]], np.float32)
-    for solid in (wall, before):
-        solid.model = np.eye(4, dtype=np.float32)
+    before.model = rigid(np.eye(3), np.array([0.10, 0.04, -0.62]))  # shadows are cast around the first solid
     dark = np.zeros((9, 3), np.float32)
     light = Lighting(dark, towards, np.array([[1.0] * 3, [0.0] * 3], np.float32), shadow=1.0)
     drawn = canvas.draw([before, wall], window(), light)
