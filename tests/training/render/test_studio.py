@@ -111,6 +111,7 @@ def test_what_stands_before_the_mouth_hides_it_alone(studio: Studio, person: Per
     assert hidden["points_seen"][0, mouth].max() == 0.0
     np.testing.assert_allclose(bare["visibility"][0], 1.0, atol=0.06)
     assert hidden["visibility"][0, 0] == 0.0
+    assert hidden["visibility"][0, 3] < 0.75  # a third of the head's points are on the lips
     assert hidden["visibility"][0, 1:3].min() > 0.94
 
 
