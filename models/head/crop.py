@@ -51,7 +51,7 @@ class Crop:
         """float64 [2, 3]: from pixels to crop coordinates."""
         turn = self.to_picture()
         back = np.linalg.inv(turn[:, :2])
-        return np.concatenate([back, -back @ turn[:, 2:]], axis=1)
+        return np.asarray(np.concatenate([back, -back @ turn[:, 2:]], axis=1), np.float64)
 
     def differs(self, other: Crop) -> float:
         """How unlike two crops are: shift in sides, change of size as a share, tilt in rad; the largest of them."""

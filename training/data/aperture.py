@@ -61,7 +61,7 @@ def held() -> Kernels:
         lip_gap_mm(motion_of_faces(face_of_phones([Phone(phone, 0.0, 1.0)], 50, filmed=False)))[25] for phone in PHONES
     ]
     bump = np.exp(-np.square(np.arange(-REACH_HOPS, REACH_HOPS + 1) / _BUMP_HOPS))
-    return np.outer(np.array(gaps_mm, np.float64), bump / bump.sum())
+    return np.array(gaps_mm, np.float64)[:, None] * (bump / bump.sum())
 
 
 def of_table(store: ClipStore, folder: Path) -> Kernels:

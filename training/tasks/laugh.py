@@ -66,7 +66,7 @@ class LaughTask:
     def validate(self, student: nn.Module) -> dict[str, float]:
         """Figures on held-out voices, feeding itself, at the default look-ahead."""
         assert isinstance(student, LaughStudent)
-        mouth = MouthFigures(student.motion_loss.surface.cpu())
+        mouth = MouthFigures(MouthSurface(open_head()))
         heard: list[np.ndarray] = []
         truth: list[np.ndarray] = []
         with torch.no_grad():

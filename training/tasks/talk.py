@@ -54,7 +54,7 @@ class TalkTask:
     def validate(self, student: nn.Module) -> dict[str, float]:
         """Figures on held-out voices, feeding itself, at the default look-ahead."""
         assert isinstance(student, TalkStudent)
-        mouth = MouthFigures(student.motion_loss.surface.cpu())
+        mouth = MouthFigures(MouthSurface(open_head()))
         right, known = 0, 0
         with torch.no_grad():
             for batch in on_device_of(student, self._validation):
