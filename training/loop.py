@@ -24,7 +24,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
-from training.recipe import Optim
+from training.recipe import Optim, RecipeError
 
 Batch = dict[str, Tensor]
 Losses = dict[str, Tensor]
@@ -195,6 +195,7 @@ class Trainer:
         if not path.exists():
             return
         tensors = load_file(path, device=str(self.place.device))
+        self._check_frozen(path, part_of(tensors, "student"))
         self.student.load_state_dict(part_of(tensors, "student"))
         self.average.load_state_dict(part_of(tensors, "average"))
         state: dict[int, dict[str, Tensor]] = {}
@@ -205,6 +206,16 @@ class Trainer:
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.step = int(next(iter(state.values()))["step"]) if state else 0
+
+
+    def _check_frozen(self, path: Path, saved: dict[str, Tensor]) -> None:
+        """RecipeError when the run was learnt on top of other frozen weights than those it is to go on with."""
+        for name, parameter in self.student.named_parameters():
+            if not parameter.requires_grad and name in saved and not torch.equal(parameter, saved[name]):
+                raise RecipeError(
+                    f"{path} was learnt on top of another {name.partition('.')[0]} than it is given now; "
+                    "take the run that it began with, or begin anew in another folder"
+                )
 
 
 def averaged_weights(folder: Path) -> dict[str, Tensor]:

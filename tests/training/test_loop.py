@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from training.loop import Place, Trainer, averaged_weights, rate_at
-from training.recipe import Optim
+from training.recipe import Optim, RecipeError
 
 HERE = Place(torch.device("cpu"))
 OPTIM = Optim(steps=20, batch=8, peak_rate=0.05, warm_up=3, workers=0, validate_every=10, checkpoint_every=7, ema=0.5)
@@ -63,6 +63,20 @@ def test_it_learns_and_notes_its_figures(tmp_path: Path) -> None:
     assert [line["step"] for line in lines] == list(range(10, 201, 10))
     assert any(path.name.startswith("events.out.tfevents") for path in tmp_path.iterdir())
     assert abs(float(averaged_weights(tmp_path)["line.weight"].detach()) - 3.0) < 0.05
+
+
+def test_a_run_does_not_go_on_upon_other_frozen_weights(tmp_path: Path) -> None:
+    """The laugh branch is learnt on top of one talk branch, and taken for another's it would be wrong."""
+
+    def upon(bias: float) -> LineTask:
+        task = LineTask()
+        task.student.line.bias.requires_grad_(False).fill_(bias)
+        return task
+
+    Trainer(upon(0.5), OPTIM, tmp_path, HERE).run()
+    Trainer(upon(0.5), replace(OPTIM, steps=22), tmp_path, HERE).run()
+    with pytest.raises(RecipeError, match="on top of another line"):
+        Trainer(upon(0.25), OPTIM, tmp_path, HERE)
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -> None:
