@@ -207,7 +207,6 @@ class Trainer:
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
         self.step = int(next(iter(state.values()))["step"]) if state else 0
 
-
     def _check_frozen(self, path: Path, saved: dict[str, Tensor]) -> None:
         """RecipeError when the run was learnt on top of other frozen weights than those it is to go on with."""
         for name, parameter in self.student.named_parameters():
