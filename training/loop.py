@@ -68,6 +68,13 @@ def find_place() -> Place:
     return Place(device, rank, world)
 
 
+def leave(place: Place) -> None:
+    """Part from the other processes, all at once: one that ends while another still talks to it takes it along."""
+    if place.world > 1 and torch.distributed.is_initialized():
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+
+
 class Trainer:
     """Runs a task in `folder`: `run()` to the end; a folder with a checkpoint is gone on with."""
 

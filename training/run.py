@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from training.loop import Trainer, find_place
+from training.loop import Trainer, find_place, leave
 from training.recipe import RecipeError, read_table, recipe_path
 from training.smoke import smoke_table
 
@@ -59,6 +59,7 @@ def train(table: dict[str, Any], folder: Path, export: Path | None = None) -> Pa
     if place.is_first and hasattr(task.student, "style_names"):
         (folder / "styles.txt").write_text("\n".join(task.student.style_names), encoding="utf-8")
     Trainer(task, task.recipe.optim, folder, place).run()
+    leave(place)
     return task.finish(folder, export) if place.is_first else None
 
 

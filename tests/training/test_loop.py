@@ -126,9 +126,10 @@ from pathlib import Path
 from dataclasses import replace
 sys.path[:0] = {path!r}
 from test_loop import LineTask, OPTIM
-from training.loop import Trainer, find_place
+from training.loop import Trainer, find_place, leave
 place = find_place()
 Trainer(LineTask(place.rank, place.world), OPTIM, Path({folder!r}), place).run()
+leave(place)
 """
 
 
@@ -139,7 +140,8 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     script.write_text(_TWO.format(path=[here], folder=str(tmp_path / "two")))
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", str(script)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    subprocess.run(command, check=True, timeout=300, env=environment, capture_output=True)
+    done = subprocess.run(command, timeout=300, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     one, two = averaged_weights(tmp_path / "one"), averaged_weights(tmp_path / "two")
     assert torch.allclose(one["line.weight"], two["line.weight"], atol=1e-5)
     assert torch.allclose(one["line.bias"], two["line.bias"], atol=1e-5)
