@@ -55,7 +55,6 @@ class LaughTask:
             self.talk_student.spread,
             self.talk_student.style_names,
             recipe.objective,
-            optim.steps,
             self.talk_student.talk,
             recipe.encoder.branch(LAUGH_SCORES),
         )

@@ -48,7 +48,7 @@ class TalkTask:
         torch.manual_seed(optim.seed)
         styles = self.batches.styles
         branch = recipe.encoder.branch(TALK_SCORES)
-        self.student = TalkStudent(surface, spread, styles, recipe.objective, optim.steps, branch)
+        self.student = TalkStudent(surface, spread, styles, recipe.objective, branch)
         self._validation = data.validation_set(min(16, optim.batch), DEFAULT_LOOKAHEAD_HOPS)
 
     def validate(self, student: nn.Module) -> dict[str, float]:
@@ -89,6 +89,6 @@ def trained_talk(folder: Path, surface: MouthSurface, encoder: EncoderChoice) ->
     except FileNotFoundError as error:
         raise RecipeError(f"{error}: run stage one first, python -m training.run talk") from error
     names = (folder / "styles.txt").read_text(encoding="utf-8").split("\n")
-    student = TalkStudent(surface, tensors["spread"], names, Objective(), 1, encoder.branch(TALK_SCORES))
+    student = TalkStudent(surface, tensors["spread"], names, Objective(), encoder.branch(TALK_SCORES))
     student.load_state_dict(tensors)
     return student

@@ -10,7 +10,6 @@ nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -36,14 +35,10 @@ from training.losses.mouth import MouthSurface
 class Feedback:
     """How the decoder learns to live with its own past.
 
-    own_until    share of own motion in the past; reached after a tenth of the training
-    stretch      mean length of a stretch of own motion, hops
-    noise        spread of noise on the past, in units of normalised motion
-    forgotten    share of rows whose past is nothing at all: a decoder that leans on its past alone drifts
+    noise       spread of noise on the past, in units of normalised motion
+    forgotten   share of rows whose past is nothing at all: a decoder that leans on its past alone drifts
     """
 
-    own_until: float = 1.0
-    stretch: float = 25.0
     noise: float = 0.1
     forgotten: float = 0.1
 
@@ -74,17 +69,14 @@ class VoiceStudent(nn.Module):
     """What both stages share: sound to features, rows shifted by their look-ahead, styles, the fed-back past.
 
     styles   their names, "" (nobody's) first; its vector is zero and stays zero
-    steps    of the whole training, which the share of fed-back motion grows with
     """
 
     spread: Tensor
     talk: AnyBranch
 
-    def __init__(
-        self, surface: MouthSurface, spread: Tensor, styles: list[str], objective: Objective, steps: int
-    ) -> None:
+    def __init__(self, surface: MouthSurface, spread: Tensor, styles: list[str], objective: Objective) -> None:
         super().__init__()
-        self.objective, self.steps, self.style_names = objective, steps, styles
+        self.objective, self.style_names = objective, styles
         self.front_end = LogMel()
         self.styles = nn.Embedding(len(styles), STYLE_SIZE, padding_idx=0)
         self.motion_loss = MotionLoss(surface, spread, objective.motion)
@@ -102,27 +94,16 @@ class VoiceStudent(nn.Module):
             mel, _ = self.front_end(batch["audio"], zero_state(self.front_end.state_schema, batch["audio"]))
             return with_other_tracts(mel, self.objective.tracts) if self.training else mel
 
-    def _past_with_own(self, motion: Tensor, truth: Tensor, weight: Tensor, first: Tensor, step: int) -> Tensor:
-        """The past [B, T, 53] to learn on: true, or the decoder's own `motion` in stretches, or forgotten; noisy."""
-        feedback = self.objective.feedback
-        share = feedback.own_until * min(1.0, 10.0 * step / self.steps)
-        is_own = stretches(weight.shape, share, feedback.stretch, weight.device) | (weight <= 0.0)
-        mixed = torch.where(is_own[:, :, None], motion, truth)
-        past = delayed(mixed, first)
-        is_kept = torch.rand(len(past), 1, 1, device=past.device) >= feedback.forgotten
-        return past * is_kept + feedback.noise * torch.randn_like(past)
-
-    def _decode(
-        self, branch: AnyBranch, sound: Tensor, style: Tensor, beneath: Tensor, truth: Tensor, weight: Tensor,
-        first: Tensor, step: int,
-    ) -> Tensor:  # fmt: skip
-        """The branch's motion [B, T, 53], learnt with feedback; see the module's text."""
-        decoder = branch.decoder
+    def _decode(self, branch: AnyBranch, sound: Tensor, style: Tensor, beneath: Tensor, first: Tensor) -> Tensor:
+        """The branch's motion [B, T, 53] on its own past, which begins with `first` [B, 53]; see the module's text."""
+        feedback, decoder = self.objective.feedback, branch.decoder
         start = zero_state(decoder.state_schema, sound)
         # Single steps are too small to gain from half precision.
         with torch.no_grad(), torch.autocast(sound.device.type, enabled=False):
             own, _ = decoder(sound.float(), style.float(), beneath.float(), start | {"motion": first})
-        past = self._past_with_own(own, truth, weight, first, step)
+        past = delayed(own, first)
+        is_kept = torch.rand(len(past), 1, 1, device=past.device) >= feedback.forgotten
+        past = past * is_kept + feedback.noise * torch.randn_like(past)
         return decoder.teach(sound, past, style, beneath, start)[0]
 
     def talking(self, taken: Tensor, lookahead: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
@@ -138,10 +119,9 @@ class TalkStudent(VoiceStudent):
     """Stage one: speech. The phones are a side task that makes the encoder listen to what is said."""
 
     def __init__(
-        self, surface: MouthSurface, spread: Tensor, styles: list[str], objective: Objective, steps: int,
-        talk: AnyBranch,
-    ) -> None:  # fmt: skip
-        super().__init__(surface, spread, styles, objective, steps)
+        self, surface: MouthSurface, spread: Tensor, styles: list[str], objective: Objective, talk: AnyBranch
+    ) -> None:
+        super().__init__(surface, spread, styles, objective)
         self.talk = talk
         self.to_phones = nn.Linear(WIDTH, len(PHONES))
 
@@ -154,7 +134,7 @@ class TalkStudent(VoiceStudent):
         weight = rows["motion_weight"]
         nothing = torch.zeros_like(truth)
         style = self.styles(batch["style"])
-        motion = self._decode(self.talk, sound, style, nothing, truth, weight, first, step)
+        motion = self._decode(self.talk, sound, style, nothing, first)
 
         is_quiet = (torch.nan_to_num(rows["speech"], nan=1.0) < 0.5).to(weight.dtype)
         losses, error = self.motion_loss(motion, truth, weight, is_quiet)
@@ -169,10 +149,10 @@ class LaughStudent(VoiceStudent):
     """Stage two: what laughing adds to a talk branch that no longer changes."""
 
     def __init__(
-        self, surface: MouthSurface, spread: Tensor, styles: list[str], objective: Objective, steps: int,
+        self, surface: MouthSurface, spread: Tensor, styles: list[str], objective: Objective,
         talk: AnyBranch, laugh: AnyBranch,
     ) -> None:  # fmt: skip
-        super().__init__(surface, spread, styles, objective, steps)
+        super().__init__(surface, spread, styles, objective)
         self.talk = talk.eval().requires_grad_(False)
         self.laugh = laugh
 
@@ -192,9 +172,7 @@ class LaughStudent(VoiceStudent):
         truth = rows["motion"] / self.spread
         is_laughing = torch.nan_to_num(rows["laughter"])
         weight = rows["motion_weight"] * gate_of(is_laughing)
-        residual = self._decode(
-            self.laugh, sound, style, beneath, truth - beneath, weight, torch.zeros_like(truth[:, 0]), step
-        )
+        residual = self._decode(self.laugh, sound, style, beneath, torch.zeros_like(truth[:, 0]))
         # How the residual moves is learnt where somebody laughs, whatever the branch hears itself; `leak` below is the
         # other side: where nobody does, what its own gate would let through must be nothing.
         is_quiet = torch.zeros_like(weight)
@@ -239,17 +217,6 @@ def shifted(batch: Batch, lookahead: Tensor) -> Batch:
 def delayed(motion: Tensor, first: Tensor) -> Tensor:
     """The motion before each step: [B, T, 53] one step later, with `first` [B, 53] before the first."""
     return torch.cat([first[:, None], motion[:, :-1]], dim=1)
-
-
-def stretches(shape: Iterable[int], share: float, length: float, device: torch.device) -> Tensor:
-    """bool [B, T]: about `share` of the steps, in stretches of about `length` steps (a two-state Markov chain)."""
-    batch, steps = shape
-    chosen = torch.rand(batch, steps, device=device) < share
-    redraw = torch.rand(batch, steps, device=device) < 1.0 / length
-    redraw[:, 0] = True
-    # Every step takes what was drawn at the last redraw before it.
-    last = torch.cummax(torch.where(redraw, torch.arange(steps, device=device), 0), dim=1).values
-    return chosen.gather(1, last)
 
 
 def phone_loss(logits: Tensor, phones: Tensor) -> Tensor:
