@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from driver.cut import cut
 from driver.runtime import Array, State
 from driver.types import Motion, VideoFrame
 from models.head.crop import (
@@ -35,8 +36,10 @@ LONGEST_LOOKAHEAD = 2
 
 
 class FaceModel(Protocol):
-    """What is asked of `driver.runtime.OnnxModel`."""
+    """What is asked of `driver.runtime.OnnxModel`; it takes crops of `crop_px` pixels a side."""
 
+    @property
+    def crop_px(self) -> int: ...
     def initial_state(self, batch: int = 1) -> State: ...
     def step(self, signal: Array, state: State) -> tuple[dict[str, Array], State]: ...
 
@@ -50,7 +53,7 @@ class Detector(Protocol):
 @dataclass(frozen=True)
 class NativeFaceSettings:
     """lookahead           pictures of the future that expression and jaw may wait for, 0..2
-    crop_px             side of the network's crop
+    residual            strength of what the pictures before add to the newest one's own motion; 0: nothing
     presence_minimum    the network's belief below which a face is lost
     crop_slack          how unlike the wanted crop the present one may become before it is replaced
     restart_gap_s       without a face for longer, the motion before says nothing
@@ -62,7 +65,7 @@ class NativeFaceSettings:
     """
 
     lookahead: int = 0
-    crop_px: int = 128
+    residual: float = 1.0
     presence_minimum: float = 0.5
     crop_slack: float = 0.04
     restart_gap_s: float = 0.5
@@ -111,12 +114,19 @@ class _Look:
         return float(self.told["presence"])
 
     @property
+    def points_px(self) -> Floats:
+        out = self.crop.to_picture()
+        return (self.told["points"] @ out[:, :2].T + out[:, 2]).astype(np.float32)
+
+    @property
     def head(self) -> HeadInCrop:
         return HeadInCrop(self.told["rotation"].astype(np.float64), self.told["place"].astype(np.float64))
 
 
 class NativeFace:
     """Stage: VideoFrame -> Motion, one face. Equal pictures in equal order give equal motion.
+
+    `points_px` are FACE_POINTS in the newest picture, float32 [140, 2] pixels; None while no face is held.
 
     Of several faces the largest is taken, and kept until it is gone. A picture without a face gives a motion with
     confidence 0. With a look-ahead of k pictures, what comes out is the motion of the picture k pictures ago (the
@@ -137,6 +147,7 @@ class NativeFace:
         self._focal_over_long_side = 0.5 / math.tan(math.radians(horizontal_fov_deg) / 2.0)
         self._hold: _Hold | None = None
         self._last_person: tuple[int, _Person] | None = None
+        self.points_px: Floats | None = None
 
     def process(self, item: VideoFrame) -> Motion:
         """The motion that this picture completes."""
@@ -147,8 +158,9 @@ class NativeFace:
         if look is None:
             self._let_go()
             return Motion(item.capture_ns)
+        self.points_px = look.points_px
         person = hold.person if hold is not None else self._met(look, item)
-        camera = self._camera(item.image, person.lens)
+        camera = self._camera(_size(item.image), person.lens)
         rotation, translation = head_in_picture(look.head, look.crop, camera)
         confidence = self._confidence(look, rotation, translation)
         person = self._better_known(person, look.told["shape"], float(confidence.min()))
@@ -170,9 +182,14 @@ class NativeFace:
         self._hold = _Hold(crop, look.state, person, item.capture_ns, waiting)
         return told
 
+    def camera(self, size: tuple[int, int]) -> PictureCamera:
+        """The camera that took the last picture, of this size (width, height): the one that the pose belongs to."""
+        return self._camera(size, 1.0 if self._hold is None else self._hold.person.lens)
+
     def forget(self) -> None:
         """Search the next picture as if it were the first."""
-        self._hold, self._last_person = None, None
+        self._let_go()
+        self._last_person = None
 
     def close(self) -> None:
         """Nothing to let go of."""
@@ -190,7 +207,7 @@ class NativeFace:
     def _let_go(self) -> None:
         if self._hold is not None:
             self._last_person = (self._hold.capture_ns, self._hold.person)
-        self._hold = None
+        self._hold, self.points_px = None, None
 
     def _timed(self, hold: _Hold, item: VideoFrame) -> State:
         step_s = np.float32((item.capture_ns - hold.capture_ns) / 1e9)
@@ -198,7 +215,7 @@ class NativeFace:
 
     def _look(self, image: Picture, crop: Crop, state: State) -> _Look:
         """What the network sees in `crop`."""
-        results, following = self._face.step(cut(image, crop, self._settings.crop_px)[None], state)
+        results, following = self._face.step(cut(image, crop, self._face.crop_px)[None], state)
         return _Look(crop, {name: np.asarray(array[0]) for name, array in results.items()}, following)
 
     def _search(self, image: Picture) -> _Look | None:
@@ -209,7 +226,7 @@ class NativeFace:
             if look.presence < self._settings.presence_minimum:
                 continue
             # The detector's crop is rough; the head's own is not.
-            camera = self._camera(image, 1.0)
+            camera = self._camera(_size(image), 1.0)
             crop = crop_of_head(*head_in_picture(look.head, crop, camera), camera)
             look = self._look(image, crop, self._begun())
             if look.presence >= self._settings.presence_minimum:
@@ -226,7 +243,8 @@ class NativeFace:
 
     def _begun(self) -> State:
         state = self._face.initial_state()
-        return state | {"knob_lookahead": np.full_like(state["knob_lookahead"], self._settings.lookahead)}
+        knobs = {"knob_lookahead": self._settings.lookahead, "knob_residual": self._settings.residual - 1.0}
+        return state | {name: np.full_like(state[name], value) for name, value in knobs.items()}
 
     def _met(self, look: _Look, item: VideoFrame) -> _Person:
         """Who is seen: the person of a moment ago, or a stranger."""
@@ -234,7 +252,7 @@ class NativeFace:
             seen_ns, person = self._last_person
             if 0 <= item.capture_ns - seen_ns <= self._settings.forget_s * 1e9:
                 return person
-        _, translation = head_in_picture(look.head, look.crop, self._camera(item.image, 1.0))
+        _, translation = head_in_picture(look.head, look.crop, self._camera(_size(item.image), 1.0))
         lens = max(1.0, self._settings.nearest_m / -float(translation[2]))
         return _Person(look.told["shape"].astype(np.float32), 1, lens)
 
@@ -257,8 +275,8 @@ class NativeFace:
         )
         return told, tuple(rest)
 
-    def _camera(self, image: Picture, lens: float) -> PictureCamera:
-        height, width = image.shape[:2]
+    def _camera(self, size: tuple[int, int], lens: float) -> PictureCamera:
+        width, height = size
         return PictureCamera(lens * self._focal_over_long_side * max(width, height), (width / 2, height / 2))
 
     def _confidence(self, look: _Look, rotation: NDArray[np.float64], translation: NDArray[np.float64]) -> Floats:
@@ -271,39 +289,9 @@ class NativeFace:
         return np.where(needs_detail, seen * detail, seen).astype(np.float32)
 
 
-def cut(image: Picture, crop: Crop, side_px: int) -> Picture:
-    """The crop, upright, as uint8 [side, side, 3]; black beyond the borders of the picture.
-
-    A crop that is shrunk is averaged first, so that a large face does not shimmer.
-    """
-    shrink = crop.side_px / side_px
-    if shrink > 2.0:
-        # Halved as often as it takes, the picture around the crop and no more.
-        return _shrunk(image, crop, side_px)
-    return _warped(image, crop, side_px)
-
-
-def _shrunk(image: Picture, crop: Crop, side_px: int) -> Picture:
-    reach = 0.75 * crop.side_px
-    height, width = image.shape[:2]
-    left, top = max(0, math.floor(crop.x_px - reach)), max(0, math.floor(crop.y_px - reach))
-    right, bottom = min(width, math.ceil(crop.x_px + reach)), min(height, math.ceil(crop.y_px + reach))
-    if right <= left or bottom <= top:
-        return np.zeros((side_px, side_px, 3), np.uint8)
-    factor = side_px / crop.side_px
-    size = (max(1, round((right - left) * factor)), max(1, round((bottom - top) * factor)))
-    small = cv2.resize(image[top:bottom, left:right], size, interpolation=cv2.INTER_AREA)
-    by_x, by_y = size[0] / (right - left), size[1] / (bottom - top)
-    moved = Crop((crop.x_px - left) * by_x, (crop.y_px - top) * by_y, crop.side_px * factor, crop.roll_rad)
-    return _warped(np.asarray(small, np.uint8), moved, side_px)
-
-
-def _warped(image: Picture, crop: Crop, side_px: int) -> Picture:
-    from_crop = crop.to_picture()
-    from_crop[:, :2] /= side_px
-    from_crop[:, 2] += from_crop[:, :2] @ np.array([0.5, 0.5]) - 0.5  # pixel centres
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return np.asarray(cv2.warpAffine(image, from_crop, (side_px, side_px), flags=flags), np.uint8)
+def _size(image: Picture) -> tuple[int, int]:
+    """Width and height."""
+    return image.shape[1], image.shape[0]
 
 
 def _ramp(value: float, low: float, high: float) -> float:

@@ -106,6 +106,13 @@ class OnnxModel:
         }
 
     @property
+    def crop_px(self) -> int:
+        """Side of the crops that it takes. ModelError for a model of signals."""
+        if self._signal != CROP:
+            raise ModelError(f"{self.path} takes no crops of faces; use a face.onnx written by training.run temporal")
+        return int(self._inputs[CROP].shape[1])
+
+    @property
     def lookahead_ns(self) -> int:
         """How far behind the end of its hop a result's own time is while no knob is turned."""
         return round(self.metadata.lookahead_s * 1e9)

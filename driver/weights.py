@@ -11,8 +11,8 @@ from driver.errors import ModelError
 SUMS_NAME = "SHA256SUMS"
 # What turns sound into motion unless the user says otherwise. The one place that names it.
 DEFAULT_AUDIO_MODEL = "voice.onnx"
-# Likewise, what turns pictures of a face into motion, and what finds the face.
-FACE_MODEL, FACE_DETECTOR = "face.onnx", "face_detector.onnx"
+# What finds faces for a face.onnx lies beside it under this name.
+FACE_DETECTOR = "face_detector.onnx"
 
 
 def find_weights(name: str, override: Path | None = None, folder: Path | None = None) -> Path:

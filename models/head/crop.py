@@ -11,7 +11,7 @@ at negative z. Pixels count from the top left, y down; angles of a crop are cloc
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,19 @@ class Crop:
         turn = self.to_picture()
         back = np.linalg.inv(turn[:, :2])
         return np.asarray(np.concatenate([back, -back @ turn[:, 2:]], axis=1), np.float64)
+
+    def sampling(self, size_px: int) -> Doubles:
+        """float64 [2, 3]: from indices of pixels of a cut of `size_px` to indices of pixels of the picture.
+
+        A pixel's middle is half a pixel from its corner in both.
+        """
+        scale = self.to_picture()
+        turn = scale[:, :2] / size_px
+        return np.concatenate([turn, scale[:, 2:] + 0.5 * turn.sum(axis=1, keepdims=True) - 0.5], axis=1)
+
+    def widened(self, factor: float) -> Crop:
+        """The same crop with `factor` times its side."""
+        return replace(self, side_px=self.side_px * factor)
 
     def differs(self, other: Crop) -> float:
         """How unlike two crops are: shift in sides, change of size as a share, tilt in rad; the largest of them."""

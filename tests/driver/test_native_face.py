@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from driver.native_face import NativeFace, NativeFaceSettings, cut
+from driver.cut import cut
+from driver.native_face import NativeFace, NativeFaceSettings
 from driver.runtime import Array, State
 from driver.types import Motion, VideoFrame
-from models.head.crop import CROP_MIDDLE_M, CROP_SIDE_M, Crop
+from models.head.crop import CROP_MIDDLE_M, Crop
 from models.head.face_boxes import DETECTOR_PX
 
 WIDTH, HEIGHT = 640, 480
@@ -56,17 +57,21 @@ class DrawnFace:
     It tells the scale at the face for that at the head's origin, two centimetres behind: the depth is 4 cm off.
     """
 
+    crop_px = 128
+
     def __init__(self) -> None:
         self.crops: list[NDArray[np.uint8]] = []
         self.steps_s: list[float] = []
+        self.residuals: list[float] = []
 
     def initial_state(self, batch: int = 1) -> State:
-        names = ("knob_lookahead", "step_s")
+        names = ("knob_lookahead", "knob_residual", "step_s")
         return {name: np.zeros(batch, np.float32) for name in names} | {"ring": np.zeros((batch, 3), np.float32)}
 
     def step(self, signal: Array, state: State) -> tuple[dict[str, Array], State]:
         self.crops.append(signal[0])
         self.steps_s.append(float(state["step_s"][0]))
+        self.residuals.append(float(state["knob_residual"][0]))
         found = disk(signal[0])
         x, y, radius, red = found or (0.5, 0.5, 0.2, 0.0)
         scale = radius / RADIUS_M  # crop sides a metre
@@ -80,6 +85,7 @@ class DrawnFace:
             "rotation": np.eye(3),
             "place": np.array(place),
             "shape": np.full(100, red),
+            "points": np.tile([x, y], (140, 1)),
             "presence": np.array(0.0 if found is None else 1.0),
             "visibility": np.ones(4),
             "valence": np.array(0.0),
@@ -138,6 +144,9 @@ def test_the_head_is_where_it_was_drawn(where: tuple[float, float, float]) -> No
     np.testing.assert_allclose(middle, [where[0], where[1], -where[2]], atol=0.045)
     assert detector.calls == 1
     assert motions[0].confidence.min() > 0.5
+    seen = np.array([WIDTH / 2 + where[0] * FOCAL_PX / where[2], HEIGHT / 2 - where[1] * FOCAL_PX / where[2]])
+    assert stage.points_px is not None
+    np.testing.assert_allclose(stage.points_px[0], seen, atol=1.0)
 
 
 def test_the_crop_follows_a_head_that_moves_and_stays_with_one_that_does_not() -> None:
@@ -158,14 +167,23 @@ def test_a_face_that_is_gone_is_let_go_of_and_found_again() -> None:
     motions = read(stage, [picture(0.0, 0.0, 0.7)] * 3 + nobody + [picture(0.2, 0.1, 0.6)] * 2)
     assert [float(motion.confidence.max()) > 0.0 for motion in motions] == [True] * 3 + [False] * 3 + [True] * 2
     assert motions[4].shape is None
+    assert read(stage, nobody[:1], first=8)[0].confidence.max() == 0.0
+    assert stage.points_px is None
     # Searching costs the picture that lost the face one look more, then one detection a picture.
-    assert detector.calls == 1 + 3 + 1
+    assert detector.calls == 1 + 3 + 1 + 1
 
 
 def test_the_time_between_pictures_is_told_to_the_network() -> None:
     stage, face, _ = reader()
     read(stage, [picture(0.0, 0.0, 0.7)] * 3)
     assert face.steps_s[-2:] == pytest.approx([STEP_NS / 1e9] * 2, rel=1e-3)
+
+
+@pytest.mark.parametrize(("strength", "knob"), [(1.0, 0.0), (0.25, -0.75), (0.0, -1.0)])
+def test_the_residual_has_the_strength_that_was_set(strength: float, knob: float) -> None:
+    stage, face, _ = reader(residual=strength)
+    read(stage, [picture(0.0, 0.0, 0.7)] * 3)
+    assert face.residuals == [knob] * 4
 
 
 def test_after_a_gap_the_motion_before_says_nothing() -> None:
@@ -248,8 +266,3 @@ def test_a_crop_beyond_the_picture_is_black() -> None:
 def test_a_look_ahead_that_the_network_has_not_is_refused() -> None:
     with pytest.raises(ValueError, match=r"0\.\.2"):
         NativeFaceSettings(lookahead=3)
-
-
-def test_the_mean_head_fills_its_crop() -> None:
-    """What the settings say of sizes in pixels rests on it."""
-    assert 0.2 < CROP_SIDE_M < 0.3

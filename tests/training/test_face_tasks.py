@@ -10,6 +10,9 @@ import onnxruntime
 import pytest
 import torch
 
+from driver.native_face import NativeFace, NativeFaceSettings
+from driver.runtime import OnnxModel
+from driver.types import VideoFrame
 from models.head.flame import open_head
 from models.video.face_encoder import CROP_PX, FaceEncoder
 from protocol.frame import OPEN_HEAD_ID
@@ -64,6 +67,27 @@ def test_a_smoke_run_trains_and_exports_a_face(recipe: str, tmp_path: Path) -> N
     )
     moved = float(np.abs(told["expression"] - alone["expression"]).max())
     assert (moved > 0.0) == (recipe == "temporal")
+    the_driver_runs(path)
+
+
+def the_driver_runs(path: Path) -> None:
+    """What was exported is what the driver asks for, at each look-ahead: an untaught face, but of the right shape."""
+    image = np.random.default_rng(1).integers(0, 256, (240, 320, 3), np.uint8)
+    points = np.array([[0.45, 0.3], [0.55, 0.3], [0.5, 0.35], [0.46, 0.42], [0.54, 0.42]], np.float32)
+    box = np.array([0.4, 0.2, 0.6, 0.5], np.float32)
+
+    def detector(*, picture: np.ndarray) -> dict[str, np.ndarray]:
+        return {"score": np.ones((1, 1), np.float32), "boxes": box[None, None], "points": points[None, None]}
+
+    for lookahead in range(3):
+        settings = NativeFaceSettings(lookahead=lookahead, presence_minimum=0.0)
+        stage = NativeFace(OnnxModel(path, "cpu"), detector, settings)
+        motions = [stage.process(VideoFrame(image, number * 40_000_000, number)) for number in range(4)]
+        assert motions[-1].capture_ns == (3 - lookahead) * 40_000_000
+        assert (motions[-1].expression.shape, motions[-1].gaze.shape) == ((50,), (4,))
+        assert np.isfinite(motions[-1].head_translation).all()
+        assert stage.points_px is not None
+        assert stage.points_px.shape == (140, 2)
 
 
 def test_a_smoke_run_trains_and_exports_a_detector(tmp_path: Path) -> None:

@@ -21,9 +21,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.face_crops import cut
 from training.data.face_store import PICTURE_PX, SIZES, FaceClip, FaceClipInfo, FaceWriter
-from training.evaluate.face_pictures import BROKEN, FaceReader, SeenFace, find_face_model, shared_data
+from training.evaluate.face_pictures import BROKEN, FaceReader, SeenFace, cut, find_face_model, shared_data
 from training.evaluate.solved_faces import PictureTruths, solve
 
 STORE = "real_faces"

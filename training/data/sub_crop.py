@@ -42,15 +42,11 @@ class Jitter:
 
 def cut(picture: Picture, crop: Crop, size_px: int, filled: NDArray[np.uint8] | None = None) -> Picture:
     """`crop` of a picture uint8 [H, W, 3] as uint8 [size_px, size_px, 3]; outside is `filled` [3], or the edge's."""
-    # Of pixel indices: a pixel's middle is half a pixel from its corner in both.
-    scale = crop.to_picture()
-    to_picture = np.concatenate([scale[:, :2] / size_px, scale[:, 2:]], axis=1)
-    to_picture[:, 2] += to_picture[:, :2].sum(axis=1) * 0.5 - 0.5
     border = cv2.BORDER_REPLICATE if filled is None else cv2.BORDER_CONSTANT
     colour = (0.0, 0.0, 0.0) if filled is None else tuple(float(value) for value in filled)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     cut_out = cv2.warpAffine(
-        picture, to_picture, (size_px, size_px), flags=flags, borderMode=border, borderValue=colour
+        picture, crop.sampling(size_px), (size_px, size_px), flags=flags, borderMode=border, borderValue=colour
     )
     return np.asarray(cut_out, np.uint8)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driver.capture.media_video import VideoFile
+from driver.cut import cut
 from driver.errors import AvatarDriverError
 from driver.face_detect import Detection, detect_faces, tiles, whole
 from driver.face_model import find_face_model
@@ -21,7 +22,7 @@ from training.evaluate.blendshape_scores import BlendshapeScores
 from training.evaluate.real_faces import played
 from training.evaluate.talking_faces import shared_data
 
-__all__ = ["BROKEN", "FaceReader", "SeenFace", "find_face_model", "shared_data"]
+__all__ = ["BROKEN", "FaceReader", "SeenFace", "cut", "find_face_model", "shared_data"]
 
 Floats = NDArray[np.float32]
 Picture = NDArray[np.uint8]

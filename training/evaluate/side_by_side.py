@@ -120,7 +120,7 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     face_model = find_face_model(arguments.face_model)
     is_native = arguments.subject == "native"
-    subject = NativeFace(arguments.model, face_model) if is_native else MediaPipeSolver(face_model)
+    subject = NativeFace(arguments.model) if is_native else MediaPipeSolver(face_model)
     for clip in arguments.clips:
         print(judge(clip, arguments.out, subject, arguments.frames, arguments.columns), flush=True)
 

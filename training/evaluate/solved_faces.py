@@ -21,7 +21,6 @@ from models.head.flame import JAW, open_head
 from models.head.landmarks import FACE_POINTS, IRISES, LandmarkRig, open_head_landmarks
 from models.head.rotation import matrix_from_axis_angle
 from protocol.frame import REGIONS
-from training.data.face_crops import widened
 from training.data.face_store import MARGIN
 
 Floats = NDArray[np.float32]
@@ -93,7 +92,7 @@ class PictureTruths:
         rotation = matrix_from_axis_angle(motion.head_rotation.astype(np.float64))
         translation = motion.head_translation.astype(np.float64)
         picture_camera = PictureCamera(camera.focal_px, camera.centre_px)
-        crop = widened(crop_of_head(rotation, translation, picture_camera), MARGIN)
+        crop = crop_of_head(rotation, translation, picture_camera).widened(MARGIN)
         seen = head_in_crop(rotation, translation, crop, picture_camera)
         points_px = track.landmarks[list(FACE_POINTS), :2].astype(np.float64)
         back = crop.from_picture()

@@ -50,8 +50,8 @@ def makers(model: Path, face_model: Path) -> tuple[list[Make], list[str]]:
     found: list[Make] = []
     absent: list[str] = []
     if model.exists():
-        found += [lambda pictures=pictures: NativeFace(model, face_model, pictures) for pictures in LOOKAHEADS]
-        found.append(lambda: NativeFace(model, face_model, residual=False))
+        found += [lambda pictures=pictures: NativeFace(model, pictures) for pictures in LOOKAHEADS]
+        found.append(lambda: NativeFace(model, residual=False))
     else:
         absent.append(f"{model.name} was not judged: there is no such file; train and export it first")
     return [*found, lambda: MediaPipeSolver(face_model), lambda: MediaPipeBlendshapes(face_model)], absent
@@ -181,7 +181,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--stores", type=Path, required=True, help="folder of the stores; results are kept there too")
     parser.add_argument("--data", type=Path, default=None, help="folder with MANIFEST.tsv")
-    parser.add_argument("--model", type=Path, default=MODEL, help="our network that is judged")
+    parser.add_argument(
+        "--model", type=Path, default=MODEL, help="our face.onnx that is judged; its detector lies beside it"
+    )
     parser.add_argument("--face-model", type=Path, default=None, help="face_landmarker.task; found as the driver does")
     parser.add_argument("--out", type=Path, default=PAGE, help="the page that is written")
     given = parser.parse_args(arguments)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from driver.types import VideoFrame
+from driver.types import Motion, VideoFrame
 from models.head.landmarks import FACE_POINTS
 from protocol.frame import PART_BY_NAME
 from training.evaluate.video_material import PERIOD_NS, Scene
@@ -54,30 +54,26 @@ def watch(subject: FaceSubject, scene: Scene) -> Watched:
     """Show the subject a scene from its beginning."""
     subject.begin(scene.focal)
     frames: list[VideoFrame] = []
-    told: dict[str, list[Floats]] = {name: [] for name in ("held", "cost_ms", "points", *_PARTS)}
-    delayed: dict[int, dict[str, Floats]] = {}
+    told: dict[str, list[Floats]] = {name: [] for name in ("held", "cost_ms", "points")}
+    moved: dict[int, Motion] = {}
     late, nowhere = subject.lookahead, np.full((len(FACE_POINTS), 2), np.nan, np.float32)
     for frame in _followed(scene.frames(), late):
         began = time.thread_time()
         sight = subject.look(frame)
         cost_ms = 1e3 * (time.thread_time() - began)
-        is_held = sight.points is not None
-        if is_held:
-            delayed[sight.motion.capture_ns] = {
-                name: getattr(sight.motion, name) for name in ("expression", "jaw") if name in subject.tells
-            }
+        if sight.points is not None:
+            moved[sight.motion.capture_ns] = sight.motion
         frames.append(frame)
-        told["held"].append(np.array(float(is_held), np.float32))
+        told["held"].append(np.array(float(sight.points is not None), np.float32))
         told["cost_ms"].append(np.array(cost_ms, np.float32))
         told["points"].append(nowhere if sight.points is None else sight.points)
-        for name in _PARTS:
-            value = getattr(sight.motion, name) if is_held and name in subject.tells else None
-            size = PART_BY_NAME[name].size
-            told[name].append(np.full(size, np.nan, np.float32) if value is None else value.astype(np.float32))
     count = len(frames) - late
-    for name in ("expression", "jaw"):
+    for name in _PARTS:
         unknown = np.full(PART_BY_NAME[name].size, np.nan, np.float32)
-        told[name] = [delayed.get(frame.capture_ns, {}).get(name, unknown) for frame in frames]
+        values = [
+            getattr(moved.get(frame.capture_ns), name, None) if name in subject.tells else None for frame in frames
+        ]
+        told[name] = [unknown if value is None else value.astype(np.float32) for value in values]
     times_s = np.array([frame.capture_ns / 1e9 for frame in frames[:count]], np.float32)
     return Watched(times_s=times_s, **{name: np.stack(values[:count]) for name, values in told.items()})
 

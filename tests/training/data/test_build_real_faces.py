@@ -11,6 +11,7 @@ import pytest
 from support.synthetic_face import Person, Pose, moving, tracks
 
 from driver import demo
+from driver.cut import cut
 from driver.errors import ModelError
 from driver.face_model import find_face_model
 from driver.landmark_solver import LandmarkSolver
@@ -18,7 +19,6 @@ from models.head.crop import Crop
 from models.head.landmarks import FACE_POINTS
 from protocol.frame import ARKIT_SHAPES
 from training.data.build_real_faces import build, recordings, split_by_person
-from training.data.face_crops import cut, widened
 from training.data.face_sheet import HeadPoints, sheet
 from training.data.face_store import MARGIN, FaceClip, FaceClipInfo, FaceStore
 from training.evaluate.solved_faces import PictureTruths, solve
@@ -46,7 +46,7 @@ def test_a_crop_is_cut_where_it_says() -> None:
         back = crop.from_picture()
         # OpenCV counts pixels from their middles.
         np.testing.assert_allclose(seen, back[:, :2] @ [140.5, 90.5] + back[:, 2], atol=0.004)
-    assert widened(crop, 1.5).side_px == pytest.approx(600.0)
+    assert crop.widened(1.5).side_px == pytest.approx(600.0)
 
 
 def test_a_solver_that_does_not_learn_keeps_its_person() -> None:

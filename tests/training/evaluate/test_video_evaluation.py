@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +15,6 @@ from models.head.flame import JAW, open_head
 from models.head.landmarks import FACE_POINTS, LandmarkRig, open_head_landmarks
 from models.head.rotation import axis_angle_from_matrix, matrix_from_axis_angle
 from protocol.frame import ARKIT_SHAPES
-from training.data.face_crops import widened
 from training.data.face_store import MARGIN, PICTURE_PX, FaceClip, FaceClipInfo, FaceWriter
 from training.evaluate import video, video_subjects
 from training.evaluate import video_metrics as measure
@@ -26,7 +24,7 @@ from training.evaluate.video_groups import by_group, portrait_groups
 from training.evaluate.video_judged import VideoJudged
 from training.evaluate.video_material import CLIPS, PORTRAITS, STEPS, SYNTHETIC, Scene, VideoMaterial, load
 from training.evaluate.video_on_real import blinks_by_eye, is_still
-from training.evaluate.video_subjects import MediaPipeSolver, NativeFace, Sight
+from training.evaluate.video_subjects import MediaPipeSolver, Sight
 from training.evaluate.video_watch import watch, watched
 
 POINTS = len(FACE_POINTS)
@@ -152,7 +150,7 @@ def test_blinks_seen_by_eye_are_asked_for_in_their_clips_alone() -> None:
 
 
 class Counter:
-    """A subject whose expression and jaw count pictures, told late; the rest counts at once. No face in picture 3."""
+    """A subject whose motion counts pictures, told late. No face in picture 3."""
 
     name, tells, fingerprint, size_mb = "counter", frozenset({"expression", "jaw", "eyelids"}), "counter-1", 0.0
 
@@ -171,7 +169,7 @@ class Counter:
         motion = Motion(
             about.capture_ns,
             expression=np.full(50, about.index, np.float32),
-            eyelids=np.full(2, min(frame.index / 10.0, 1.0), np.float32),
+            eyelids=np.full(2, min(about.index / 10.0, 1.0), np.float32),
         )
         return Sight(motion, np.full((POINTS, 2), frame.index, np.float32))
 
@@ -190,9 +188,10 @@ def test_rows_are_about_their_own_picture_whatever_the_look_ahead(lookahead: int
     about[3 - lookahead] = np.nan  # what picture 3 would have told
     np.testing.assert_array_equal(seen.expression[:, 7], about)
     np.testing.assert_array_equal(np.flatnonzero(seen.held == 0.0), [3])
-    np.testing.assert_allclose(np.delete(seen.eyelids[:, 0], 3), np.delete(np.arange(9) / 10.0, 3), atol=1e-6)
+    np.testing.assert_allclose(seen.eyelids[:, 0], about / 10.0, atol=1e-6)
     assert np.isnan(seen.gaze).all()
     assert np.isnan(seen.points[3]).all()
+    np.testing.assert_array_equal(seen.points[4, 0], [4.0, 4.0])
 
 
 def test_a_subject_is_asked_once(tmp_path: Path) -> None:
@@ -203,88 +202,10 @@ def test_a_subject_is_asked_once(tmp_path: Path) -> None:
     np.testing.assert_array_equal(first[1].expression, again[1].expression)
 
 
-class BlobSession:
-    """A face file that takes a bright blob for a head that looks straight ahead, 0.6 m away; it sees nothing in black.
-
-    It tells the blob's place and size in the crop, and for each picture the crop's number.
-    """
-
-    def __init__(self, path: str, options: object, providers: list[str]) -> None:
-        self.count = 0
-
-    def get_inputs(self) -> list[SimpleNamespace]:
-        shapes = {"crop": ["b", 64, 64, 3], "state_step_s": ["b"], "state_knob_lookahead": ["b"], "state_seen": ["b"]}
-        return [SimpleNamespace(name=name, shape=shape) for name, shape in shapes.items()]
-
-    def get_outputs(self) -> list[SimpleNamespace]:
-        names = ["presence", "rotation", "place", "expression", "jaw", "eyelids", "gaze", "shape", "points"]
-        names += ["visibility", "next_state_step_s", "next_state_knob_lookahead", "next_state_seen"]
-        return [SimpleNamespace(name=name) for name in names]
-
-    def run(self, names: list[str], given: dict[str, np.ndarray]) -> list[np.ndarray]:
-        crop = given["crop"][0, :, :, 0].astype(float)
-        rows, columns = (np.mgrid[0:64, 0:64] + 0.5) / 64
-        weight = max(crop.sum(), 1e-9)
-        x, y = (crop * columns).sum() / weight, (crop * rows).sum() / weight
-        spread = np.sqrt((crop * ((columns - x) ** 2 + (rows - y) ** 2)).sum() / weight)
-        told = {
-            "presence": np.array([float(crop.max() > 100.0)]),
-            "rotation": np.eye(3)[None],
-            "place": np.array([[x, y, max(spread, 1e-3) / 0.0215]]),  # the blob is a disc of 30 mm
-            "expression": np.full((1, 50), given["state_seen"][0]),
-            "jaw": np.full((1, 3), given["state_step_s"][0]),
-            "eyelids": np.zeros((1, 2)),
-            "gaze": np.zeros((1, 4)),
-            "shape": np.zeros((1, 100)),
-            "points": np.broadcast_to([x, y], (1, POINTS, 2)),
-            "visibility": np.ones((1, 4)),
-            "next_state_step_s": given["state_step_s"],
-            "next_state_knob_lookahead": given["state_knob_lookahead"],
-            "next_state_seen": given["state_seen"] + 1.0,
-        }
-        return [np.asarray(told[name], np.float32) for name in names]
-
-
-def blob(x: float, y: float, index: int) -> VideoFrame:
-    """A disc of 30 mm, 0.6 m before a camera of 60 degrees; none when x is below 0."""
-    rows, columns = np.mgrid[0:480, 0:640] + 0.5
-    radius_px = 0.030 * video_subjects.USUAL_FOCAL * 640 / 0.6
-    bright = (np.hypot(columns - x, rows - y) < radius_px) & (x >= 0)
-    return VideoFrame(np.repeat((255 * bright).astype(np.uint8)[:, :, None], 3, axis=2), index * 40_000_000, index)
-
-
-def test_the_native_crop_follows_its_face_and_lets_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime = SimpleNamespace(
-        SessionOptions=SimpleNamespace, InferenceSession=lambda *given, **named: BlobSession(*given, **named)
-    )
-    monkeypatch.setattr(video_subjects, "onnxruntime", runtime)
-    monkeypatch.setattr(video_subjects, "load_face_networks", lambda path: SimpleNamespace(detector=None))
-    (tmp_path / "face.onnx").write_bytes(b"weights")
-    subject = NativeFace(tmp_path / "face.onnx", tmp_path, lookahead=1)
-    first = crop_of_head(np.eye(3), np.array([0.0, 0.0, -0.6]), subject.camera((640, 480)))
-    monkeypatch.setattr(subject, "_found", lambda image: [first] if image.any() else [])
-    assert subject.look(blob(-1.0, 0.0, 0)).points is None
-    places = [(320.0 + 9.0 * n, 240.0 + 4.0 * n) for n in range(1, 15)]
-    for index, (x, y) in enumerate(places, 1):
-        sight = subject.look(blob(x, y, index))
-        assert sight.points is not None
-        np.testing.assert_allclose(sight.points[0], [x, y], atol=0.7)
-        # The first picture is looked at twice, but counts once.
-        assert sight.motion.expression[0] == index - 1
-        assert sight.motion.jaw[0] == pytest.approx(0.0 if index == 1 else 0.04)
-        assert sight.motion.capture_ns == max(index - 1, 1) * 40_000_000
-        assert sight.motion.head_translation[2] == pytest.approx(-0.6, rel=0.03)
-    expected_x = (places[-1][0] - 320.0) * 0.6 / (video_subjects.USUAL_FOCAL * 640)
-    assert sight.motion.head_translation[0] == pytest.approx(expected_x, rel=0.05)
-    assert subject.look(blob(-1.0, 0.0, 20)).points is None
-    again = subject.look(blob(325.0, 243.0, 21))
-    assert again.motion.expression[0] == 0.0
-
-
 def synthetic_store(folder: Path) -> None:
     """Clips of the split `test`: a mouth that opens; pictures are black, but the points are right."""
     depth = np.array([0.0, 0.0, -0.5])
-    crop = widened(crop_of_head(np.eye(3), depth, CAMERA), MARGIN)
+    crop = crop_of_head(np.eye(3), depth, CAMERA).widened(MARGIN)
     head = head_in_crop(np.eye(3), depth, crop, CAMERA)
     opening = np.concatenate([np.linspace(0.0, 0.8, 12), np.full(4, 0.8)])
     back = crop.from_picture()
