@@ -7,22 +7,19 @@ and the target itself, whose figures say what is possible. Printed, and written 
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Sequence
 from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
 
 from training.evaluate.audio_columns import COLUMNS, Column, Judged
 from training.evaluate.audio_material import FACES, LAUGHTER, SYNTHETIC, TUNING_FACES, Material, listened, load
 from training.evaluate.audio_subjects import HeadAudio, Heard, Subject, Unavailable, VoiceModel
+from training.evaluate.table import NOT_KNOWN, deliver, line, number, table
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / "models" / "weights"
 PAGE = ROOT / "docs" / "audio" / "evaluation.md"
 LOOKAHEADS_MS = (0, 40, 80, 160, 240)
-NOT_KNOWN = "n/a"
+TITLES = [column.title for column in COLUMNS]
 
 
 def subjects(voice: Path, lookaheads_ms: Sequence[int], cache: Path) -> tuple[list[Subject], list[str]]:
@@ -63,22 +60,18 @@ def cell(column: Column, judged: Judged) -> str:
     """The measure as text; n/a where the subject has no such output or the material is missing."""
     if column.part and not judged.heard.get(column.part):
         return NOT_KNOWN
-    value = column.value(judged)
-    return NOT_KNOWN if value is None or math.isnan(value) else f"{value:.{column.digits}f}"
+    return number(column.value(judged), column.digits)
 
 
 def page(rows: Sequence[Judged], cells: Sequence[Sequence[str]], notes: Sequence[str], material: Material) -> str:
     """The documentation's page: the table (measures down, subjects across), what was missing, clips, definitions."""
-    names = [judged.name for judged in rows]
     lines = [
         "# How well a voice drives the face",
         "",
         "Written by `python -m training.evaluate audio`. No voice below was learnt from but that of the tuning faces, "
         "whose other clips were; they choose each subject's lag and nothing else.",
         "",
-        _line(["measure", *names]),
-        _line(["---", *["---:"] * len(names)]),
-        *(_line([column.title, *values]) for column, values in zip(COLUMNS, cells, strict=True)),
+        *table([judged.name for judged in rows], TITLES, cells),
         "",
         *(f"- {note}" for note in notes),
         "",
@@ -101,28 +94,16 @@ def page(rows: Sequence[Judged], cells: Sequence[Sequence[str]], notes: Sequence
 def _by_clip(rows: Sequence[Judged], material: Material) -> list[str]:
     found = [judged.aperture_r(FACES, judged.lag) for judged in rows]
     return [
-        _line(["clip", "person", "s", *(judged.name for judged in rows)]),
-        _line(["---", "---", "---:", *["---:"] * len(rows)]),
+        line(["clip", "person", "s", *(judged.name for judged in rows)]),
+        line(["---", "---", "---:", *["---:"] * len(rows)]),
         *(
-            _line(
+            line(
                 [clip.info.name, clip.info.voice, f"{clip.hops * 0.02:.1f}"]
                 + [f"{by_clip[clip.info.name]:.2f}" for by_clip in found]
             )
             for clip in material.clips[FACES]
         ),
     ]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def show(rows: Sequence[Judged], cells: Sequence[Sequence[str]]) -> None:
-    """Print the table."""
-    table = Table("measure", *(judged.name for judged in rows))
-    for column, values in zip(COLUMNS, cells, strict=True):
-        table.add_row(column.title, *values)
-    Console().print(table)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -146,12 +127,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             notes.append(str(error))
     rows.append(target(material))
     cells = [[cell(column, judged) for judged in rows] for column in COLUMNS]
-    show(rows, cells)
-    for note in notes:
-        print(note)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(page(rows, cells, notes, material), encoding="utf-8")
-    print(f"written to {given.out}")
+    names = [judged.name for judged in rows]
+    deliver(names, TITLES, cells, notes, page(rows, cells, notes, material), given.out)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ solver, and MediaPipe's own blendshapes. Printed, and written to docs/video/eval
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,11 +14,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 
 from driver.face_model import find_face_model
 from training.evaluate.dlib_points import DlibMissing, DlibPoints
+from training.evaluate.table import NOT_KNOWN, deliver, line, number, table
 from training.evaluate.talking_faces import shared_data
 from training.evaluate.video_columns import COLUMNS, VideoColumn
 from training.evaluate.video_groups import by_group
@@ -32,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 MODEL = ROOT / "models" / "weights" / "face.onnx"
 PAGE = ROOT / "docs" / "video" / "evaluation.md"
 LOOKAHEADS = (0, 1, 2)
-NOT_KNOWN = "n/a"
+TITLES = [column.title for column in COLUMNS]
 
 Floats = NDArray[np.float32]
 Make = Callable[[], FaceSubject]
@@ -95,8 +93,7 @@ def cell(column: VideoColumn, judged: VideoJudged) -> str:
     """The measure as text; n/a where the subject has no such output or the material is missing."""
     if column.part and not judged.answers.get(column.part):
         return NOT_KNOWN
-    value = column.value(judged)
-    return NOT_KNOWN if value is None or math.isnan(value) else f"{value:.{column.digits}f}"
+    return number(column.value(judged), column.digits)
 
 
 def page(
@@ -109,9 +106,7 @@ def page(
         "Written by `python -m training.evaluate video`. No shipped weights were learnt from these photographs, nor "
         "from the people in these clips but the one of GRID's sentences, whose other sentences were.",
         "",
-        _line(["measure", *(judged.name for judged in rows)]),
-        _line(["---", *["---:"] * len(rows)]),
-        *(_line([column.title, *values]) for column, values in zip(COLUMNS, cells, strict=True)),
+        *table([judged.name for judged in rows], TITLES, cells),
         "",
         *(f"- {note}" for note in notes),
         "",
@@ -127,9 +122,9 @@ def page(
         "Found (%) and NME (%): of portraits (UTKFace's labels) against dlib's marks, less habits within the group, "
         "over the outer-eye distance; of synthetic heads against the true points, over the height of the face.",
         "",
-        _line(["group", "pictures", *(f"{judged.name}, {what}" for judged in rows for what in ("found", "NME"))]),
-        _line(["---", *["---:"] * (1 + 2 * len(rows))]),
-        *map(_line, by_group(rows)),
+        line(["group", "pictures", *(f"{judged.name}, {what}" for judged in rows for what in ("found", "NME"))]),
+        line(["---", *["---:"] * (1 + 2 * len(rows))]),
+        *map(line, by_group(rows)),
         "",
         "## Definitions",
         "",
@@ -140,18 +135,6 @@ def page(
 
 def _pictures(rows: Sequence[VideoJudged], part: str) -> int:
     return sum(len(seen.held) for seen in rows[0].answers[part])
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def show(rows: Sequence[VideoJudged], cells: Sequence[Sequence[str]]) -> None:
-    """Print the table."""
-    table = Table("measure", *(judged.name for judged in rows))
-    for column, values in zip(COLUMNS, cells, strict=True):
-        table.add_row(column.title, *values)
-    Console().print(table)
 
 
 def judge(made: Sequence[Make], material: VideoMaterial, stores: Path) -> tuple[list[VideoJudged], list[str]]:
@@ -192,12 +175,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows, more = judge(made, material, given.stores)
     notes += more + [f"{part}: {reason}" for part, reason in material.missing.items()]
     cells = [[cell(column, judged) for judged in rows] for column in COLUMNS]
-    show(rows, cells)
-    for note in notes:
-        print(note)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(page(rows, cells, notes, material), encoding="utf-8")
-    print(f"written to {given.out}")
+    names = [judged.name for judged in rows]
+    deliver(names, TITLES, cells, notes, page(rows, cells, notes, material), given.out)
 
 
 if __name__ == "__main__":
