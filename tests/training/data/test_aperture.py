@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.data.aperture import held, learnt
-from training.data.clips import UNKNOWN_PHONE
+from training.data import aperture
+from training.data import kernels as kernels_file
+from training.data.aperture import held, learnt, main
+from training.data.clips import UNKNOWN_PHONE, Clip, ClipInfo, ClipStore, ClipWriter
 from training.data.coarticulation import face_of_phones, motion_of_faces
 from training.data.kernels import (
     REACH_HOPS,
@@ -20,6 +22,8 @@ from training.data.kernels import (
 )
 from training.data.lips import lip_gap_mm
 from training.data.phones import INDEX_OF_PHONE, PHONES, SILENCE, VOWELS, Phone
+from training.data.speech_clips import SpeechWriter
+from training.data.utterance import Utterance
 
 COUNT = 2 * REACH_HOPS + 1
 
@@ -94,3 +98,34 @@ def test_speech_opens_as_the_kernels_say_where_lips_are_free() -> None:
     assert np.corrcoef(gap[inside], wanted[inside])[0, 1] > 0.9
     table = lip_gap_mm(motion_of_faces(face_of_phones(phones, hops, filmed=False)))
     assert np.corrcoef(table[inside], wanted[inside])[0, 1] < np.corrcoef(gap[inside], wanted[inside])[0, 1]
+
+
+def test_kernels_that_do_not_ship_rewrite_no_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--stores", str(tmp_path), "--out", str(tmp_path / "other.tsv"), "--rewrite"])
+    assert "leave --out out" in capsys.readouterr().err
+
+
+def test_a_store_is_made_again_with_what_was_learnt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store of speech, of a speaker who was filmed with his mouth hardly open: his kernels open it less."""
+    phones = [Phone(symbol, 0.4 + 0.1 * number, 0.5 + 0.1 * number) for number, symbol in enumerate("alitesako")]
+    said = Utterance(np.full(32_000, 0.1, np.float32), phones)
+    for store in ("synthetic", "recordings"):
+        with SpeechWriter(tmp_path / store) as writer:
+            writer.add(ClipInfo("made.one", "he", "made", "speech", "free", "train", "neutral"), said, 0)
+    before = np.array(ClipStore(tmp_path / "synthetic").motion, np.float32)
+    with ClipWriter(tmp_path / "faces") as faces:
+        for split in ("train", "val"):
+            info = ClipInfo(f"{split}.one", "he", "made", "talking", "free", split)
+            faces.add(Clip(info, said.audio, motion=0.2 * before, motion_weight=np.ones(len(before), np.float32)))
+    path = tmp_path / "aperture.tsv"
+    monkeypatch.setattr(aperture, "KERNELS_PATH", path)
+    monkeypatch.setattr(kernels_file, "KERNELS_PATH", path)
+    monkeypatch.setattr(aperture, "_TABLE_ROWS", 0.1)
+    try:
+        main(["--stores", str(tmp_path), "--out", str(path), "--rewrite"])
+        after = np.array(ClipStore(tmp_path / "synthetic").motion, np.float32)
+    finally:
+        kernels.cache_clear()
+    inside = slice(24, 60)
+    assert lip_gap_mm(after[inside]).mean() < 0.7 * lip_gap_mm(before[inside]).mean()
