@@ -124,13 +124,14 @@ class _Look:
 
 
 class NativeFace:
-    """Stage: VideoFrame -> Motion, one face. Equal pictures in equal order give equal motion.
+    """Stage: VideoFrame -> the motion that it completes, if any, of one face, in a list as `driver.encode` gives them.
 
-    `points_px` are FACE_POINTS in the newest picture, float32 [140, 2] pixels; None while no face is held.
+    Equal pictures in equal order give equal motion. Of several faces the largest is taken, and kept until it is gone.
+    A picture without a face gives a motion with confidence 0. With a look-ahead of k pictures, what comes out is the
+    motion of the picture k pictures ago, and nothing while a face has been seen for fewer. `capture_ns` of motions
+    always increases.
 
-    Of several faces the largest is taken, and kept until it is gone. A picture without a face gives a motion with
-    confidence 0. With a look-ahead of k pictures, what comes out is the motion of the picture k pictures ago (the
-    first pictures of a face give confidence 0).
+    points_px   FACE_POINTS in the newest picture, float32 [140, 2] pixels; None while no face is held
     """
 
     def __init__(
@@ -149,15 +150,15 @@ class NativeFace:
         self._last_person: tuple[int, _Person] | None = None
         self.points_px: Floats | None = None
 
-    def process(self, item: VideoFrame) -> Motion:
-        """The motion that this picture completes."""
+    def process(self, item: VideoFrame) -> list[Motion]:
+        """The motion that this picture completes, or nothing yet."""
         hold = self._followed(item)
         look = None if hold is None else self._look(item.image, hold.crop, self._timed(hold, item))
         if look is None or look.presence < self._settings.presence_minimum:
             hold, look = None, self._search(item.image)
         if look is None:
             self._let_go()
-            return Motion(item.capture_ns)
+            return [Motion(item.capture_ns)]
         self.points_px = look.points_px
         person = hold.person if hold is not None else self._met(look, item)
         camera = self._camera(_size(item.image), person.lens)
@@ -261,19 +262,14 @@ class NativeFace:
         mean = person.shape + np.float32(confidence / count) * (shape - person.shape)
         return replace(person, shape=mean.astype(np.float32), count=count)
 
-    def _told(self, waiting: tuple[Motion, ...], look: _Look, now_ns: int) -> tuple[Motion, tuple[Motion, ...]]:
-        """The motion whose expression and jaw the network tells now, and those that still wait."""
+    def _told(self, waiting: tuple[Motion, ...], look: _Look, now_ns: int) -> tuple[list[Motion], tuple[Motion, ...]]:
+        """The motion whose expression and jaw the network tells now, if there is one, and those that still wait."""
         if len(waiting) <= self._settings.lookahead:
-            # Nothing is known yet of the face's first pictures but where they are: they are told as the newest one.
-            return Motion(waiting[0].capture_ns, lookahead_ns=now_ns - waiting[0].capture_ns), waiting
+            return [], waiting
         oldest, *rest = waiting
-        told = replace(
-            oldest,
-            expression=look.told["expression"],
-            jaw=look.told["jaw"],
-            lookahead_ns=now_ns - oldest.capture_ns,
-        )
-        return told, tuple(rest)
+        expression, jaw = look.told["expression"], look.told["jaw"]
+        told = replace(oldest, expression=expression, jaw=jaw, lookahead_ns=now_ns - oldest.capture_ns)
+        return [told], tuple(rest)
 
     def _camera(self, size: tuple[int, int], lens: float) -> PictureCamera:
         width, height = size

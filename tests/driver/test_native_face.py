@@ -130,10 +130,9 @@ def reader(**settings: float) -> tuple[NativeFace, DrawnFace, DrawnDetector]:
 
 
 def read(stage: NativeFace, pictures: list[NDArray[np.uint8]], first: int = 0) -> list[Motion]:
-    return [
-        stage.process(VideoFrame(image, (first + number) * STEP_NS, first + number))
-        for number, image in enumerate(pictures)
-    ]
+    """All motions that the pictures complete, in order."""
+    frames = [VideoFrame(image, number * STEP_NS, number) for number, image in enumerate(pictures, first)]
+    return [motion for frame in frames for motion in stage.process(frame)]
 
 
 @pytest.mark.parametrize("where", [(0.0, 0.0, 0.6), (0.15, -0.05, 0.8), (-0.2, 0.1, 1.0)])
@@ -198,14 +197,21 @@ def test_expression_and_all_else_are_of_the_same_picture(lookahead: int) -> None
     stage, _, _ = reader(lookahead=lookahead)
     reds = [60, 90, 120, 150, 180, 210]
     motions = read(stage, [picture(0.0, 0.0, 0.7, red) for red in reds])
+    assert len(motions) == len(reds) - lookahead
     for number, motion in enumerate(motions):
-        assert motion.capture_ns == max(0, number - lookahead) * STEP_NS
-        assert motion.known_ns == number * STEP_NS
-        if number < lookahead:
-            assert motion.confidence.max() == 0.0
-        else:
-            assert motion.eyelids[0] == pytest.approx(reds[number - lookahead] / 255.0, abs=0.02)
-            np.testing.assert_allclose(motion.expression, motion.eyelids[0], atol=1e-6)
+        assert motion.capture_ns == number * STEP_NS
+        assert motion.known_ns == (number + lookahead) * STEP_NS
+        assert motion.eyelids[0] == pytest.approx(reds[number] / 255.0, abs=0.02)
+        np.testing.assert_allclose(motion.expression, motion.eyelids[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("lookahead", [0, 1, 2])
+def test_time_only_goes_on_when_a_face_goes_and_comes(lookahead: int) -> None:
+    stage, _, _ = reader(lookahead=lookahead)
+    face, nobody = picture(0.0, 0.0, 0.7), np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    told_ns = [motion.capture_ns for motion in read(stage, [face] * 4 + [nobody] * 2 + [face] * 4 + [nobody])]
+    assert told_ns == sorted(set(told_ns))
+    assert told_ns[-1] == 10 * STEP_NS
 
 
 def test_the_person_is_a_mean_of_confident_pictures_and_outlives_a_short_absence() -> None:

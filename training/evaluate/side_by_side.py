@@ -62,7 +62,8 @@ def steps(clip: Path, subject: FaceSubject) -> Iterator[Step]:
             side = float((high - low).max()) * _MARGIN
             middle = (low + high) / 2 - side / 2
             box = (float(middle[0]), float(middle[1]), side)
-        yield Step(image, sight.motion, subject.camera((image.shape[1], image.shape[0])), box, cost_ms)
+        motion = sight.motion or Motion(index * period_ns)
+        yield Step(image, motion, subject.camera((image.shape[1], image.shape[0])), box, cost_ms)
         index += 1
 
 

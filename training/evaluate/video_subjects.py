@@ -31,11 +31,11 @@ Floats = NDArray[np.float32]
 class Sight:
     """What a subject knows after a picture.
 
-    motion   in the motion space, of the instant `motion.capture_ns`; confidence 0 while no face is held
+    motion   in the motion space, of the instant `motion.capture_ns`; None while nothing is known of one yet
     points   float32 [140, 2]: FACE_POINTS in pixels of the newest picture; None while no face is held
     """
 
-    motion: Motion
+    motion: Motion | None
     points: Floats | None
 
 
@@ -119,7 +119,7 @@ class MediaPipeBlendshapes:
     def look(self, frame: VideoFrame) -> Sight:
         track = self._tracker.process(frame)
         if track.landmarks is None:
-            return Sight(Motion(frame.capture_ns), None)
+            return Sight(None, None)
         weights = np.nan_to_num(self._scores(track.landmarks))
         expression, jaw, eyelids, gaze = self._arkit.to_motion(weights)
         sure = np.full(4, track.presence, np.float32)
@@ -155,8 +155,8 @@ class NativeFace:
         )
 
     def look(self, frame: VideoFrame) -> Sight:
-        motion = self._stage.process(frame)
-        return Sight(motion, self._stage.points_px)
+        motions = self._stage.process(frame)
+        return Sight(motions[-1] if motions else None, self._stage.points_px)
 
     def camera(self, size: tuple[int, int]) -> PictureCamera:
         return self._stage.camera(size)

@@ -61,7 +61,7 @@ def watch(subject: FaceSubject, scene: Scene) -> Watched:
         began = time.thread_time()
         sight = subject.look(frame)
         cost_ms = 1e3 * (time.thread_time() - began)
-        if sight.points is not None:
+        if sight.points is not None and sight.motion is not None:
             moved[sight.motion.capture_ns] = sight.motion
         frames.append(frame)
         told["held"].append(np.array(float(sight.points is not None), np.float32))

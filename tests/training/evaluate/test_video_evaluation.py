@@ -165,7 +165,7 @@ class Counter:
         self._frames.append(frame)
         about = self._frames[max(len(self._frames) - 1 - self.lookahead, 0)]
         if frame.index == 3:
-            return Sight(Motion(frame.capture_ns), None)
+            return Sight(None, None)
         motion = Motion(
             about.capture_ns,
             expression=np.full(50, about.index, np.float32),
