@@ -49,10 +49,10 @@ _SENTENCE = (
 
 
 def held(symbol: str, style: Style = _PLAIN) -> np.ndarray:
-    """Motion [53] at the middle of a long `symbol` said by itself."""
+    """Motion [53] at the middle of a long `symbol` said by itself, as the table has it."""
     phones = [Phone(symbol, HOP_S * 10, HOP_S * 10 + _HELD_S, stress=1)]
     hop = 10 + round(0.45 * _HELD_S / HOP_S)
-    return motion_of_faces(face_of_phones(phones, 2 * hop, style=style))[hop]
+    return motion_of_faces(face_of_phones(phones, 2 * hop, style=style, filmed=False))[hop]
 
 
 def sentence() -> list[Phone]:
