@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 # Slow running statistics: the averaged weights are validated with the statistics of the newest ones.
@@ -27,13 +28,28 @@ class Stage:
     expansion: int = 4
 
 
+class _Convolution(nn.Conv2d):
+    """The same numbers as ever, with gradients that do not take longer than all else.
+
+    PyTorch's backward pass of a depthwise convolution with a stride is ten times slower on a processor than that of the
+    whole convolution, most of which is then thrown away.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.training or self.groups == 1 or self.stride == (1, 1) or input.device.type != "cpu":
+            return super().forward(input)
+        whole = functional.conv2d(input, self.weight, self.bias, 1, self.padding, self.dilation, self.groups)
+        thinned = whole[:, :, :: self.stride[0], :: self.stride[1]]
+        return thinned.contiguous(memory_format=torch.channels_last)
+
+
 class ConvNorm(nn.Sequential):
     """Convolution of `kernel` [B, inputs, H, W] -> [B, outputs, H / stride, W / stride], BatchNorm, perhaps ReLU."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1, is_active: bool = True
     ) -> None:
-        conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+        conv = _Convolution(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
         nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu" if is_active else "linear")
         norm = nn.BatchNorm2d(outputs, momentum=_MOMENTUM)
         super().__init__(conv, norm, *([nn.ReLU()] if is_active else []))
@@ -80,6 +96,8 @@ class Backbone(nn.Module):
                 blocks.append(InvertedResidual(inputs, stage.channels, stride, stage.expansion))
                 inputs = stage.channels
             self.stages.append(nn.Sequential(*blocks))
+        # As pictures come: nothing is laid out anew on the way, which is a quarter of a training step's time.
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
         x = self.stem(normalised(pictures))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +52,7 @@ class FaceSource:
     """Draws clips of some stores by their shares, those of one split and of allowed uses only."""
 
     def __init__(self, folder: Path, stores: dict[str, float], uses: Sequence[str], split: str, least: int = 1) -> None:
-        self._faces: list[tuple[FaceStore, NDArray[np.int64]]] = []
+        self._faces: list[tuple[FaceStore, NDArray[np.int64], NDArray[np.float64]]] = []
         self._nobody: list[tuple[FaceStore, NDArray[np.int64]]] = []
         shares: list[float] = []
         for name, share in stores.items():
@@ -66,7 +67,7 @@ class FaceSource:
             if len(nobody):
                 self._nobody.append((store, nobody))
             if len(faces):
-                self._faces.append((store, faces))
+                self._faces.append((store, faces, _chances(store, faces)))
                 shares.append(share)
         if not self._faces:
             raise RecipeError(
@@ -88,10 +89,9 @@ class FaceSource:
         return bool(self._nobody)
 
     def face(self, rng: np.random.Generator) -> tuple[FaceStore, int]:
-        """A store and the number of a clip in it. A clip is as likely as the root of its length."""
-        store, clips = self._faces[int(rng.choice(len(self._faces), p=self._shares))]
-        weight = np.sqrt(store.counts[clips])
-        return store, int(rng.choice(clips, p=weight / weight.sum()))
+        """A store and the number of a clip in it. A person is as likely as the root of their pictures, about."""
+        store, clips, chances = self._faces[int(rng.choice(len(self._faces), p=self._shares))]
+        return store, int(rng.choice(clips, p=chances))
 
     def nobody(self, rng: np.random.Generator) -> tuple[FaceStore, int]:
         """Likewise, of a clip without a face; ValueError where no store has one."""
@@ -99,6 +99,14 @@ class FaceSource:
             raise ValueError("no store has pictures of nobody; ask has_nobody first")
         store, clips = self._nobody[int(rng.integers(len(self._nobody)))]
         return store, int(rng.choice(clips))
+
+
+def _chances(store: FaceStore, clips: NDArray[np.int64]) -> NDArray[np.float64]:
+    """How likely each of `clips` is: as the root of its length, and less if its person has many of them."""
+    people = [store.infos[clip].person for clip in clips]
+    clips_of = Counter(people)
+    weight = np.sqrt(store.counts[clips] / np.array([clips_of[person] for person in people]))
+    return weight / weight.sum()
 
 
 def picture_of(store: FaceStore, row: int) -> tuple[Picture, Truth]:

@@ -18,7 +18,7 @@ from training.data.detector_scenes import DetectorScenes
 from training.data.face_batches import FacePairs, FaceSequences
 from training.data.face_looks import cover, draw_look
 from training.data.face_source import FaceData, FaceSource, picture_of
-from training.data.face_store import PICTURE_PX, FaceStore
+from training.data.face_store import PICTURE_PX, FaceClip, FaceClipInfo, FaceStore, FaceWriter
 from training.data.made_up_faces import made_up_faces
 from training.data.mirror import Truth, mirrored
 from training.data.sub_crop import Jitter, cut, told_in
@@ -218,6 +218,17 @@ def test_only_what_may_be_used_is(folder: Path) -> None:
     rng = np.random.default_rng(0)
     assert {trained.face(rng)[1] for _ in range(50)} == {0, 1, 2, 3}
     assert {judged.face(rng)[1] for _ in range(50)} == {4}
+
+
+def test_who_is_filmed_often_is_not_all_there_is(tmp_path: Path) -> None:
+    grey = np.full((1, PICTURE_PX, PICTURE_PX, 3), 128, np.uint8)
+    with FaceWriter(tmp_path / "made") as writer:
+        for number in range(10):
+            info = FaceClipInfo(f"clip{number}", "often" if number < 9 else "once", "", "photo", "free", "train")
+            writer.add(FaceClip(info, grey, {"presence": np.ones((1, 1), np.float32)}))
+    source, rng = FaceSource(tmp_path, {"made": 1.0}, ["free"], "train"), np.random.default_rng(0)
+    once = np.mean([source.face(rng)[1] == 9 for _ in range(400)])
+    assert 0.2 < once < 0.3, "nine pictures of one person are three times as likely as one of another"
 
 
 def test_scenes_show_the_faces_that_they_tell_of(folder: Path) -> None:
