@@ -38,12 +38,12 @@ Doubles = NDArray[np.float64]
 Longs = NDArray[np.int64]
 
 # The face leaves neutral this long before speech and is back this long after it.
-OPENING_S, RELEASE_S = 0.11, 0.14
+OPENING_S, RELEASE_S = 0.15, 0.2
 
 _REACH_S = 0.5  # nobody feels a phone from farther away
 _FLAT_SHARE = 0.5
-_STRESS_JAW = (0.84, 1.0, 1.14)  # vowels' jaw by stress
-_JAW_PER_DB, _LOUDNESS_RANGE_DB = 0.03, 9.0
+_STRESS_JAW = (0.96, 1.0, 1.04)  # vowels' jaw by stress
+_JAW_PER_DB, _LOUDNESS_RANGE_DB = 0.008, 9.0
 _QUIETEST_DB = -120.0  # digital silence may come as minus infinity
 # A tight rounding stands in for an open one while the lips touch.
 _PUCKER_FOR_FUNNEL = 0.7
