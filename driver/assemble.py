@@ -28,17 +28,18 @@ from driver.fuse import Fuser
 from driver.heads import load_added_head
 from driver.idle import IdleMotion
 from driver.landmark_solver import LandmarkSolver
+from driver.native_face import NativeFace, NativeFaceSettings
 from driver.pipeline import KNOWN_AFTER_NS, Branch, Pipeline
 from driver.publish import Publisher, open_sinks
 from driver.recording import Recorder
-from driver.runtime import OnnxModel
+from driver.runtime import OnnxModel, OnnxNetwork
 from driver.sinks.sink import SinkContext
 from driver.smooth import Smoother
 from driver.stage import Source, Stage
 from driver.ticker import Ticker
 from driver.track import FaceTracker
 from driver.types import AudioChunk, VideoFrame
-from driver.weights import find_audio_model
+from driver.weights import find_audio_model, find_native_face
 from models.head.arkit import ArkitMap
 from models.head.flame import open_head
 from models.head.regions import mouth_projector
@@ -174,9 +175,24 @@ def _audio_branch(
 
 
 def _video_stages(settings: Settings, notify: Notify) -> Stages:
-    face_model = find_face_model(Path(settings.face_model) if settings.face_model else None)
+    own_file = Path(settings.face_model) if settings.face_model else None
+    if settings.tracker == "native":
+        return [("face", _native_face(settings, own_file))]
+    face_model = find_face_model(own_file)
     solver = LandmarkSolver(horizontal_fov_deg=settings.camera.horizontal_fov_deg)
     return [("track", FaceTracker(face_model, notify)), ("solve", solver)]
+
+
+def _native_face(settings: Settings, own_file: Path | None) -> NativeFace:
+    face, detector = find_native_face(own_file)
+    model = OnnxModel(face, settings.device)
+    model.warm_up()
+    return NativeFace(
+        model,
+        OnnxNetwork(detector, settings.device),
+        NativeFaceSettings(lookahead=settings.face_lookahead),
+        horizontal_fov_deg=settings.camera.horizontal_fov_deg,
+    )
 
 
 def _voice(settings: Settings) -> AudioEncoder:

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, NoReturn, get_args
 
 from driver import __version__
-from driver.config import DEFAULT_OUTPUTS, Device, Settings, load_config
+from driver.config import DEFAULT_OUTPUTS, Device, Settings, Tracker, load_config
 from driver.errors import AvatarDriverError, UsageError
 from protocol.frame import ProtocolError
 
@@ -82,6 +82,16 @@ def run_parser() -> argparse.ArgumentParser:
     add("--record", metavar="FILE", help="append every frame to FILE")
     add("--force", action="store_true", help="overwrite the recording if it exists")
     add("--rate", type=float, dest="rate_hz", metavar="HZ", help="frames a second (default: 60)")
+    # How the camera drives the face
+    add("--tracker", choices=get_args(Tracker), help="what reads the face: our network, or MediaPipe with our solver")
+    add(
+        "--face-lookahead",
+        type=int,
+        dest="face_lookahead",
+        metavar="N",
+        help="0, 1 or 2 pictures: later and steadier (0)",
+    )
+    add("--face-model", metavar="FILE", help="a face.onnx; with --tracker mediapipe its face_landmarker.task")
     # How the voice drives the face
     add("--lookahead", type=int, dest="lookahead_ms", metavar="MS", help="0, 40, 80 ... 240: later and better (80)")
     add("--articulation", type=float, metavar="X", help="strength of speech, 0..2 (default: 1)")
@@ -94,7 +104,6 @@ def run_parser() -> argparse.ArgumentParser:
     add("--config", metavar="FILE.toml", help="settings; options on the command line win")
     add("--device", choices=get_args(Device), help="where networks run (default: auto)")
     add("--head", metavar="ID", help="publish coefficients of this head (see `avatar-driver head list`)")
-    add("--face-model", metavar="FILE", help="face_landmarker.task, if it is not found by itself")
     add("--list-devices", action="store_true", help="list cameras and microphones, and leave")
     add("--quiet", action="store_true", help="no status line")
     return parser

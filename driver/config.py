@@ -27,6 +27,8 @@ from driver.smooth import SmoothSettings
 from protocol.frame import OPEN_HEAD_ID
 
 Device = Literal["auto", "cpu", "cuda"]
+Tracker = Literal["native", "mediapipe"]
+LONGEST_FACE_LOOKAHEAD = 2
 DEFAULT_OUTPUTS = ("zmq://127.0.0.1:5571", "osc://127.0.0.1:9010")
 
 
@@ -52,7 +54,9 @@ class Settings:
     out              one URL a sink
     record           append every frame to this file
     head             id of the head whose coefficients are published (`avatar-driver head add`)
-    face_model       MediaPipe's face_landmarker.task, if not found by itself
+    tracker          what reads the face: "native", our own networks; "mediapipe", its networks and our solver
+    face_model       a file instead of the native tracker's face.onnx, or of MediaPipe's face_landmarker.task
+    face_lookahead   pictures that the native tracker's expression and jaw may wait for, 0..2: steadier, so much later
     duration_s       stop after so many seconds
     control          "osc://127.0.0.1:9011": listen there for knobs to turn; None = do not listen
     """
@@ -69,7 +73,9 @@ class Settings:
     rate_hz: float = 60.0
     device: Device = "auto"
     head: str = OPEN_HEAD_ID
+    tracker: Tracker = "mediapipe"
     face_model: str | None = None
+    face_lookahead: int = 0
     duration_s: float | None = None
     control: str | None = None
     camera: CameraSettings = field(default_factory=CameraSettings)
@@ -86,6 +92,11 @@ class Settings:
         for name, value in (("duration_s", self.duration_s), ("camera.rate_hz", self.camera.rate_hz)):
             if value is not None and not value > 0:
                 raise UsageError(f"{name} is {value:g}; it must be more than 0")
+        if not 0 <= self.face_lookahead <= LONGEST_FACE_LOOKAHEAD:
+            raise UsageError(
+                f"face_lookahead is {self.face_lookahead}; it must be 0..{LONGEST_FACE_LOOKAHEAD} pictures, "
+                "0 waits for none"
+            )
         if not 20 <= self.camera.horizontal_fov_deg <= 140:
             raise UsageError(
                 f"camera.horizontal_fov_deg is {self.camera.horizontal_fov_deg:g}; it must be 20..140 degrees, "

@@ -16,10 +16,11 @@ from driver.config import Settings
 from driver.encode import AudioEncoder
 from driver.errors import AvatarDriverError
 from driver.face_model import locate_face_model
+from driver.face_networks import load_face_networks
 from driver.publish import open_sink
-from driver.runtime import OnnxModel
+from driver.runtime import OnnxModel, OnnxNetwork
 from driver.sinks.sink import SinkContext
-from driver.weights import find_audio_model
+from driver.weights import find_audio_model, find_native_face
 from models.head.flame import open_head
 from protocol.msgpack_codec import Hello
 
@@ -93,9 +94,15 @@ def _microphones() -> str:
 
 
 def _face_model(settings: Settings) -> str:
-    path = locate_face_model(Path(settings.face_model) if settings.face_model else None)
+    own_file = Path(settings.face_model) if settings.face_model else None
+    if settings.tracker == "native":
+        face, detector = find_native_face(own_file)
+        OnnxNetwork(detector, "cpu")
+        return f"{face.name} reads crops of {OnnxModel(face, 'cpu').crop_px} pixels, {detector.name} finds faces"
+    path = locate_face_model(own_file)
     if path is None:
         return "not here yet; the first run with a camera downloads it (3.6 MB), or name it with --face-model FILE"
+    load_face_networks(path)
     return str(path)
 
 

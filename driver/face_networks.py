@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 
 from driver.errors import ModelError
 from protocol.frame import Floats
@@ -24,6 +23,14 @@ class Network:
     """A graph with one input: call it with a float32 array, get its outputs by name as float32 arrays."""
 
     def __init__(self, graph: bytes) -> None:
+        """ModelError where LiteRT, an extra, is not installed."""
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise ModelError(
+                "MediaPipe's networks need the package ai-edge-litert, which is not installed; "
+                "pip install 'avatar-driver[mediapipe]', or choose --tracker native"
+            ) from error
         self._interpreter = Interpreter(model_content=graph, num_threads=1)
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from driver.config import LONGEST_FACE_LOOKAHEAD
 from driver.cut import cut
 from driver.runtime import Array, State
 from driver.types import Motion, VideoFrame
@@ -31,8 +32,6 @@ from models.head.rotation import axis_angle_from_matrix
 from protocol.frame import REGIONS, Floats
 
 Picture = NDArray[np.uint8]
-
-LONGEST_LOOKAHEAD = 2
 
 
 class FaceModel(Protocol):
@@ -76,8 +75,8 @@ class NativeFaceSettings:
     facing_range: tuple[float, float] = (0.1, 0.5)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.lookahead <= LONGEST_LOOKAHEAD:
-            raise ValueError(f"lookahead is {self.lookahead}; it must be 0..{LONGEST_LOOKAHEAD} pictures")
+        if not 0 <= self.lookahead <= LONGEST_FACE_LOOKAHEAD:
+            raise ValueError(f"lookahead is {self.lookahead}; it must be 0..{LONGEST_FACE_LOOKAHEAD} pictures")
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,9 @@ from driver.errors import ModelError
 SUMS_NAME = "SHA256SUMS"
 # What turns sound into motion unless the user says otherwise. The one place that names it.
 DEFAULT_AUDIO_MODEL = "voice.onnx"
-# What finds faces for a face.onnx lies beside it under this name.
+# What reads a face from a picture.
+FACE_MODEL = "face.onnx"
+# What finds faces for it lies beside it under this name.
 FACE_DETECTOR = "face_detector.onnx"
 
 
@@ -50,6 +52,14 @@ def find_audio_model(choice: str) -> Path:
     if choice in ("", "envelope"):
         return find_weights("envelope.onnx" if choice else DEFAULT_AUDIO_MODEL)
     return find_weights(choice, override=Path(choice))
+
+
+def find_native_face(own_file: Path | None = None) -> tuple[Path, Path]:
+    """The network that reads a face and the one that finds it. Beside a user's own file lies its own detector, or the
+    packaged one is taken."""
+    face = find_weights(FACE_MODEL, override=own_file)
+    beside = face.with_name(FACE_DETECTOR)
+    return face, find_weights(FACE_DETECTOR, override=beside if own_file is not None and beside.is_file() else None)
 
 
 def packaged_weights() -> Path:

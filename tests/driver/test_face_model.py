@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.server
+import sys
 import threading
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from driver import face_model
 from driver.errors import ModelError
-from driver.face_networks import load_face_networks
+from driver.face_networks import Network, load_face_networks
 
 CONTENT = b"not really a network" * 5000
 
@@ -110,3 +111,9 @@ def test_a_file_that_is_no_face_landmarker_is_refused(tmp_path: Path) -> None:
     path.write_text("hello")
     with pytest.raises(ModelError, match="not a MediaPipe face landmarker"):
         load_face_networks(path)
+
+
+def test_without_litert_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    with pytest.raises(ModelError, match=r"pip install 'avatar-driver\[mediapipe\]', or choose --tracker native"):
+        Network(b"a graph")

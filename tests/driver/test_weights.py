@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from driver.errors import ModelError
-from driver.weights import DEFAULT_AUDIO_MODEL, find_audio_model, find_weights, packaged_weights
+from driver.weights import (
+    DEFAULT_AUDIO_MODEL,
+    FACE_DETECTOR,
+    find_audio_model,
+    find_native_face,
+    find_weights,
+    packaged_weights,
+)
 
 
 @pytest.fixture
@@ -55,6 +62,16 @@ def test_a_users_own_file_needs_no_hash(tmp_path: Path) -> None:
         find_weights("a.onnx", override=own)
     own.write_bytes(b"anything")
     assert find_weights("a.onnx", override=own) == own
+
+
+def test_a_users_own_face_brings_its_own_detector(tmp_path: Path) -> None:
+    own = tmp_path / "mine.onnx"
+    own.write_bytes(b"a face")
+    beside = tmp_path / FACE_DETECTOR
+    beside.write_bytes(b"a detector")
+    assert find_native_face(own) == (own, beside)
+    with pytest.raises(ModelError, match=r"nowhere\.onnx does not exist"):
+        find_native_face(tmp_path / "nowhere.onnx")
 
 
 def test_every_packaged_model_is_whole_and_has_a_card() -> None:
