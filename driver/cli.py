@@ -24,7 +24,7 @@ commands:
   avatar-driver doctor               check camera, microphone, models, ports; say what to do
   avatar-driver head add FILE        drive a FLAME head of yours
   avatar-driver replay FILE          send a recording again, with its own timing
-  avatar-driver export FILE --to npz turn a recording into a table
+  avatar-driver export FILE --to npz turn a recording into a file for other programs
   avatar-driver keys FILE            make a CURVE key pair for encrypted ZeroMQ
   avatar-driver bench                measure this machine
 
@@ -200,15 +200,17 @@ def _replay(arguments: list[str]) -> int:
 
 
 def _export(arguments: list[str]) -> int:
-    parser = _Parser(prog="avatar-driver export", description="Turn a recording into a table, one row a frame.")
+    from driver.export import FORMATS, default_target, export
+
+    parser = _Parser(prog="avatar-driver export", description="Turn a recording into a file for other programs.")
     parser.add_argument("file", metavar="FILE")
-    parser.add_argument("--to", choices=("npz", "csv"), required=True)
+    purposes = "; ".join(f"{name} = {one.purpose}" for name, one in FORMATS.items())
+    parser.add_argument("--to", choices=tuple(FORMATS), required=True, help=purposes)
     parser.add_argument("--output", metavar="FILE", help="default: beside the recording")
     options = parser.parse_args(arguments)
-    from driver.export import export
 
     source = Path(options.file)
-    target = Path(options.output) if options.output else source.with_suffix(f".{options.to}")
+    target = Path(options.output) if options.output else default_target(source, options.to)
     print(f"{export(source, target, options.to, _notice)} frames to {target}")
     return 0
 

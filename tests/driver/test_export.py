@@ -1,4 +1,4 @@
-"""Tables of recordings: the motion space's own names and values, whole or not at all."""
+"""Exports: whole or not at all; tables hold the motion space's own names and values."""
 
 import csv
 import dataclasses
@@ -8,7 +8,9 @@ import pytest
 from support.stream import numbered, sink_context
 
 from driver.errors import MediaError, RunError, UsageError
-from driver.export import column_names, export, read_table
+from driver.export import FORMATS, default_target, export
+from driver.exports.csv_table import column_names
+from driver.exports.table import read_table
 from driver.recording import Recorder
 from protocol.frame import ARKIT_SHAPES, PARTS
 from protocol.msgpack_codec import encode
@@ -74,7 +76,7 @@ def test_columns_are_named_once_each():
     assert len(set(names)) == len(names) == 4 + sum(part.size for part in PARTS)
 
 
-@pytest.mark.parametrize("to", ["npz", "csv"])
+@pytest.mark.parametrize("to", FORMATS)
 def test_a_damaged_recording_leaves_the_old_table_alone(recording, tmp_path, to):
     data = bytearray(recording.read_bytes())
     data[-1] ^= 1
@@ -85,6 +87,13 @@ def test_a_damaged_recording_leaves_the_old_table_alone(recording, tmp_path, to)
         export(recording, target, to, pytest.fail)
     assert target.read_text() == "the old one"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["table", "talk.adrec"]
+
+
+def test_files_lie_beside_the_recording_and_never_on_each_other(tmp_path):
+    targets = [default_target(tmp_path / "talk.1.adrec", to) for to in FORMATS]
+    assert {target.parent for target in targets} == {tmp_path}
+    assert all(target.name.startswith("talk.1") for target in targets)
+    assert len(set(targets)) == len(FORMATS)
 
 
 def test_a_failure_while_writing_leaves_nothing_behind(recording, tmp_path, monkeypatch):
