@@ -16,13 +16,14 @@ from typing import Any, NoReturn, get_args
 from driver import __version__
 from driver.config import DEFAULT_OUTPUTS, Device, Settings, Tracker, load_config
 from driver.errors import AvatarDriverError, UsageError
-from protocol.frame import ProtocolError
+from protocol.frame import OPEN_HEAD_ID, ProtocolError
 
 _DESCRIPTION = "Webcam and microphone in; expression and jaw coefficients out, to Unity, Unreal, VRM apps and browsers."
 _EPILOG = """\
 commands:
   avatar-driver doctor               check camera, microphone, models, ports; say what to do
   avatar-driver head add FILE        drive a FLAME head of yours
+  avatar-driver head export FILE.glb the open head with its 52 shapes, for engines
   avatar-driver replay FILE          send a recording again, with its own timing
   avatar-driver export FILE --to npz turn a recording into a file for other programs
   avatar-driver keys FILE            make a CURVE key pair for encrypted ZeroMQ
@@ -175,11 +176,18 @@ def _head(arguments: list[str]) -> int:
     add.add_argument("file", metavar="FILE")
     add.add_argument("--name", metavar="ID", help="id that the frames will carry (default: from the file's name)")
     commands.add_parser("list", help="what --head accepts")
+    mesh = commands.add_parser("export", help="write a head as glTF with ARKit's 52 shapes as morph targets")
+    mesh.add_argument("file", metavar="FILE.glb")
+    mesh.add_argument("--head", default=OPEN_HEAD_ID, metavar="ID", help="default: the open head")
     options = parser.parse_args(arguments)
     from driver import heads
 
     if options.command == "list":
         heads.print_heads()
+    elif options.command == "export":
+        from driver.gltf_head import write_head
+
+        write_head(options.head, Path(options.file))
     else:
         heads.add_and_print(Path(options.file), options.name)
     return 0
