@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from driver.errors import RunError, UsageError
+from driver.exports.bvh import write_bvh
 from driver.exports.csv_table import write_csv
+from driver.exports.livelink_csv import write_livelink_csv
 from driver.exports.table import Table, read_table, write_npz
 from driver.sinks.sink import Notice
 
@@ -25,6 +27,8 @@ class Format(NamedTuple):
 FORMATS: dict[str, Format] = {
     "npz": Format(write_npz, "arrays for NumPy", ".npz"),
     "csv": Format(write_csv, "a table of text, every value of the motion space a column", ".csv"),
+    "livelink-csv": Format(write_livelink_csv, "what the Live Link Face app records, for Unreal", "_livelink.csv"),
+    "bvh": Format(write_bvh, "neck, head, jaw and eyes as a skeleton", ".bvh"),
 }
 
 

@@ -4,6 +4,7 @@ Ours      right-handed, +Y up, +Z out of the face, +X to the subject's left; axi
 Unity     left-handed, +Y up, +Z out of the face, +X to the subject's right (VMC has the same)
 Live Link yaw, pitch and roll as Unreal's own ARKit plugin publishes them: R = R_y(yaw) R_x(pitch) R_z(roll) about our
           axes, positive to the subject's left, downwards, and towards the subject's right shoulder
+BVH       our axes; roll, pitch and yaw of R = R_z(roll) R_x(pitch) R_y(yaw), as most programs write it
 """
 
 from __future__ import annotations
@@ -78,3 +79,12 @@ def to_live_link_angles(rotation: Quaternion) -> tuple[float, float, float]:
     yaw = math.atan2(2 * (x * z + w * y), 1 - 2 * (x * x + y * y))
     roll = math.atan2(2 * (x * y + w * z), 1 - 2 * (x * x + z * z))
     return yaw, pitch, roll
+
+
+def to_bvh_angles(rotation: Quaternion) -> tuple[float, float, float]:
+    """The channels Zrotation, Xrotation, Yrotation in rad; the second in -pi/2..pi/2, the others in -pi..pi."""
+    x, y, z, w = rotation
+    pitch = math.asin(max(-1.0, min(1.0, 2 * (y * z + w * x))))
+    roll = math.atan2(2 * (w * z - x * y), 1 - 2 * (x * x + z * z))
+    yaw = math.atan2(2 * (w * y - x * z), 1 - 2 * (x * x + y * y))
+    return roll, pitch, yaw

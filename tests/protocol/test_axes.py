@@ -125,3 +125,12 @@ def test_tiny_rotations_are_none():
 def test_quaternions_multiply_only_with_their_kind():
     with pytest.raises(TypeError):
         axes.IDENTITY * 2.0
+
+
+@given(st.lists(st.floats(-1.2, 1.2), min_size=3, max_size=3))
+def test_bvh_angles_make_the_rotation_again(rotation):
+    original = axes.from_axis_angle(rotation)
+    roll, pitch, yaw = axes.to_bvh_angles(original)
+    again = axes.from_axis_angle((0, 0, roll)) * axes.from_axis_angle((pitch, 0, 0)) * axes.from_axis_angle((0, yaw, 0))
+    for vector in (LEFT, UP, OUT):
+        assert rotated(again, vector) == pytest.approx(rotated(original, vector), abs=1e-8)
