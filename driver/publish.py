@@ -10,6 +10,7 @@ from driver.errors import SinkError, UsageError
 from driver.sinks.datagram import DatagramSink, Pack, udp_pack
 from driver.sinks.sink import Notice, Sink, SinkContext
 from driver.sinks.url import SinkUrl, parse_sink_url
+from driver.sinks.websocket import open_ws
 from driver.sinks.zeromq import ZeroMqSink
 from protocol import livelink, osc_face, vmc
 from protocol.frame import FaceFrame, ProtocolError
@@ -77,8 +78,10 @@ def open_sink(url: str, context: SinkContext) -> Sink:
     vmc://HOST:PORT       VMC (39540, performer 39539); mode=assistant|performer, presets=vrm0|vrm1|none,
                           shapes=pascal|camel
     livelink://HOST:PORT  Live Link Face (11111); subject=NAME, scale=radians|half_turns
+    ws://HOST:PORT        listens for WebSockets, and serves the page that shows the face (5573); origin=URL,URL lets
+                          pages from elsewhere listen, modules=FOLDER is a node_modules with three.js
     """
-    parsed = parse_sink_url(url, tuple(_OPENERS), may_choose_port=("zmq",))
+    parsed = parse_sink_url(url, tuple(_OPENERS), may_choose_port=("zmq", "ws"))
     return _OPENERS[parsed.scheme](parsed, context)
 
 
@@ -135,4 +138,5 @@ _OPENERS: dict[str, Callable[[SinkUrl, SinkContext], Sink]] = {
     "osc": _open_osc,
     "vmc": _open_vmc,
     "livelink": _open_livelink,
+    "ws": open_ws,
 }

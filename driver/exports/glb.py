@@ -55,7 +55,7 @@ def _rising(times: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def _quaternions(rotations: Floats) -> Floats:
-    """Axis-angle [N, 3] as x y z w float32 [N, 4], each in the hemisphere of the one before: no detours between keys."""
+    """Axis-angle [N, 3] as x y z w float32 [N, 4], each in the hemisphere of the one before: no detours."""
     found = np.array([axes.from_axis_angle(rotation) for rotation in rotations], np.float64)
     turns = np.where(np.einsum("nk,nk->n", found[1:], found[:-1]) < 0.0, -1.0, 1.0)
     found[1:] *= np.cumprod(turns)[:, None]

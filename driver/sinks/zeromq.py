@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import ipaddress
 import threading
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import zmq
 
 from driver.errors import SinkError
 from driver.sinks.curve import load_keys
+from driver.sinks.listen import is_loopback, why_not
 from driver.sinks.sink import HelloTimer, SinkContext
 from driver.sinks.url import bracketed
 from protocol.frame import FaceFrame
@@ -77,7 +76,7 @@ class ZeroMqSink:
         try:
             self._socket.bind(f"tcp://{bracketed(host)}:{port or '*'}")
         except zmq.ZMQError as error:
-            raise SinkError(f"{name} cannot be opened: {_why_not(error, port)}") from error
+            raise SinkError(f"{name} cannot be opened: {why_not(error.errno, error.strerror, port)}") from error
 
     def send(self, frame: FaceFrame, packet: bytes) -> None:
         """Give the packet to every client that keeps up; the others miss it."""
@@ -110,23 +109,3 @@ class ZeroMqSink:
         with self._using:
             self._socket.close(linger=0)
             self._zmq.term()
-
-
-def is_loopback(host: str) -> bool:
-    """True when only this machine can reach `host`."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _why_not(error: zmq.ZMQError, port: int) -> str:
-    match error.errno:
-        case errno.EADDRINUSE:
-            return f"another program listens on port {port}; stop it, or choose another port"
-        case errno.EACCES:
-            return f"port {port} needs administrator rights; choose one from 1024 to 65535"
-        case errno.EADDRNOTAVAIL | errno.ENODEV:
-            return "this machine has no such address; use 127.0.0.1, or * for all of its addresses"
-        case _:
-            return f"{error.strerror}; check the address"

@@ -11,7 +11,7 @@ from support.stream import HELLO, Subscriber, numbered, require_ipv6, sink_conte
 from driver.errors import SinkError
 from driver.publish import open_sink
 from driver.sinks.curve import load_keys, make_keys
-from driver.sinks.zeromq import is_loopback
+from driver.sinks.listen import is_loopback
 from protocol.msgpack_codec import encode, encode_hello
 
 ANY_PORT = "zmq://127.0.0.1:0"

@@ -1,0 +1,27 @@
+"""What outputs that listen have in common: whom an address lets in, and why it cannot be had."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+
+
+def is_loopback(host: str) -> bool:
+    """True when only this machine can reach `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def why_not(error_number: int | None, reason: str, port: int) -> str:
+    """Cause and remedy, to end a sentence, when the system, giving `reason`, does not let us listen on `port`."""
+    match error_number:
+        case errno.EADDRINUSE:
+            return f"another program listens on port {port}; stop it, or choose another port"
+        case errno.EACCES:
+            return f"port {port} needs administrator rights; choose one from 1024 to 65535"
+        case errno.EADDRNOTAVAIL | errno.ENODEV:
+            return "this machine has no such address; use 127.0.0.1, or * for all of its addresses"
+        case _:
+            return f"{reason}; check the address"
