@@ -118,6 +118,8 @@ PART_BY_NAME: dict[str, Part] = {part.name: part for part in PARTS}
 
 # float32 rounding of a bound (pi, for example) may land just outside it.
 _TOLERANCE = 1e-5
+# Protocols that know only "a face" and "no face" say "no face" below this confidence.
+_FOUND_FROM = 0.2
 
 
 def checked(name: str, values: ArrayLike) -> Floats:
@@ -187,6 +189,11 @@ class FaceFrame:
         """The named part as a float32 array [size], scalars included; None when an optional part is absent."""
         value = getattr(self, name)
         return np.array([value], np.float32) if PART_BY_NAME[name].is_scalar else value
+
+    @property
+    def is_found(self) -> bool:
+        """True when any region of the face is seen or heard, for protocols that ask for a yes or a no."""
+        return bool(self.confidence.max() >= _FOUND_FROM)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FaceFrame):

@@ -54,6 +54,14 @@ class Options:
                 return one
         raise UsageError(f"{self._url} asks for {name}={value}; {name} is one of {', '.join(allowed)}")
 
+    def port(self, name: str, default: int) -> int:
+        """A port number; `default` when it is not given."""
+        text = self.text(name, str(default))
+        self._known[name] = "PORT"
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65_535):
+            raise UsageError(f"{self._url} asks for {name}={text}; {name} must be in 1..65535")
+        return int(text)
+
     def refuse_unknown(self) -> None:
         """UsageError when the URL holds an option that no getter has named."""
         unknown = [name for name in self._values if name not in self._known]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from protocol import livelink, osc, osc_face, vmc
+import numpy as np
+
+from protocol import ifacialmocap, livelink, osc, osc_face, vmc
 from protocol.frame import OPEN_HEAD_ID, PARTS, SCHEMA_VERSION, FaceFrame
 from protocol.golden.frames import frames
 from protocol.hello import Hello, fields_of
@@ -35,6 +37,8 @@ def files() -> dict[str, bytes]:
             add(f"vmc_{mode}_{index}", datagram, _osc_meaning(datagram))
     add("livelink", *_livelink(livelink.encode(frames()["wink"])))
     add("livelink_no_face", *_livelink(livelink.encode_no_face(frames()["wink"])))
+    for version in get_args(ifacialmocap.Version):
+        add(f"ifacialmocap_{version}", *_ifacialmocap(ifacialmocap.encode(frames()["wink"], version)))
     add("recording", *_recording())
     return found
 
@@ -67,6 +71,19 @@ def _livelink(datagram: bytes) -> tuple[bytes, dict[str, Any]]:
         "sub_frame": packet.sub_frame,
         "rate": [packet.rate_numerator, packet.rate_denominator],
         "values": None if values is None else dict(zip(livelink.CHANNELS, values.tolist(), strict=True)),
+    }
+
+
+def _ifacialmocap(datagram: bytes) -> tuple[bytes, dict[str, Any]]:
+    packet = ifacialmocap.decode(datagram)
+    return datagram, {
+        "version": packet.version,
+        "is_tracked": packet.is_tracked,
+        "weights": dict(zip(ifacialmocap.NAMES, np.rint(100 * packet.weights).astype(int).tolist(), strict=True)),
+        "head_deg": packet.head_deg,
+        "head_m": packet.head_m,
+        "right_eye_deg": packet.right_eye_deg,
+        "left_eye_deg": packet.left_eye_deg,
     }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from protocol import livelink, osc_face, vmc
+from protocol import ifacialmocap, livelink, osc_face, vmc
 from protocol.frame import ARKIT_SHAPES, PARTS
 from protocol.golden.frames import dense, wink
 from protocol.golden.packets import HELLO
@@ -153,6 +153,13 @@ def test_the_order_of_the_shapes():
 def test_addresses_and_ports_are_documented():
     for address in osc_face.ADDRESSES:
         assert f"| `{address}` |" in DOCUMENT
-    for port in (5571, 5572, osc_face.DEFAULT_PORT, vmc.ASSISTANT_PORT, livelink.DEFAULT_PORT):
+    for port in (
+        5571,
+        5572,
+        osc_face.DEFAULT_PORT,
+        vmc.ASSISTANT_PORT,
+        livelink.DEFAULT_PORT,
+        ifacialmocap.DEFAULT_PORT,
+    ):
         assert f"127.0.0.1:{port}" in DOCUMENT
     assert f"(performer: {vmc.PERFORMER_PORT})" in DOCUMENT

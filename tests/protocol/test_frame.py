@@ -78,3 +78,10 @@ def test_the_caller_s_array_stays_the_caller_s() -> None:
     one = frame(jaw=jaw)
     jaw[0] = 0.3
     assert one.jaw[0] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("confidence", "is_found"), [((0, 0, 0, 0), False), ((0.19, 0.1, 0, 0), False), ((0, 0, 0, 0.2), True)]
+)
+def test_a_face_is_found_when_any_region_is_known(confidence: tuple[float, ...], is_found: bool) -> None:
+    assert frame(confidence=confidence).is_found is is_found

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from protocol import livelink, osc
+from protocol import ifacialmocap, livelink, osc
 from protocol.golden.packets import FOLDER, face_meaning, files
 from protocol.msgpack_codec import Hello, decode, encode, encode_hello
 from protocol.recording_format import RecordingReader
@@ -66,6 +66,18 @@ def test_live_link_means_what_its_json_says(name):
         assert packet.values is None
     else:
         assert dict(zip(livelink.CHANNELS, packet.values.tolist(), strict=True)) == meaning["values"]
+
+
+@pytest.mark.parametrize("name", names("ifacialmocap"))
+def test_ifacialmocap_means_what_its_json_says(name):
+    data, meaning = golden(name)
+    packet = ifacialmocap.decode(data)
+    assert (packet.version, packet.is_tracked) == (meaning["version"], meaning["is_tracked"])
+    assert dict(zip(ifacialmocap.NAMES, (100 * packet.weights).tolist(), strict=True)) == pytest.approx(
+        meaning["weights"]
+    )
+    for pose in ("head_deg", "head_m", "right_eye_deg", "left_eye_deg"):
+        assert list(getattr(packet, pose)) == meaning[pose]
 
 
 def test_the_recording_means_what_its_json_says():

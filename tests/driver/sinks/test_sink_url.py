@@ -21,6 +21,8 @@ from driver.publish import open_sink
         ("vmc://:7000?mode=performer&presets=vrm1&shapes=camel", "vmc://127.0.0.1:7000"),
         ("livelink://", "livelink://127.0.0.1:11111"),
         ("livelink://?subject=Face%20A&scale=half_turns", "livelink://127.0.0.1:11111"),
+        ("ifacialmocap://", "ifacialmocap://127.0.0.1:49983"),
+        ("ifacialmocap://127.0.0.2:5000?version=v2", "ifacialmocap://127.0.0.2:5000"),
     ],
 )
 def test_defaults_are_filled_in(url, name):
@@ -50,6 +52,14 @@ def test_defaults_are_filled_in(url, name):
         ("vmc://?mode=marionette", "mode is one of assistant, performer"),
         ("vmc://?mode=performer&mode=assistant", "gives the option mode twice"),
         ("livelink://?subject=", "leaves the option subject empty"),
+        ("ifacialmocap://?version=v3", "version is one of v1, v2"),
+        (
+            "ifacialmocap://?reply_port=5",
+            "unknown option 'reply_port'; its options are mode=send|listen, version=v1|v2",
+        ),
+        ("ifacialmocap://?mode=listen&version=v1", "its options are mode=send|listen, reply_port=PORT"),
+        ("ifacialmocap://?mode=listen&reply_port=0", "reply_port must be in 1..65535"),
+        ("ifacialmocap://?mode=listen&reply_port=x", "reply_port must be in 1..65535"),
         ("livelink://?subject=G%C3%BCnther", "must be 1..64 printable ASCII characters"),
     ],
 )
