@@ -1,5 +1,8 @@
 """A small convolutional backbone: MobileNetV2's inverted residuals (Sandler et al. 2018), with ReLU and BatchNorm.
 
+Where the picture is still large, plain convolutions stand in for them: they have more to multiply and less to move
+(Tan & Le 2021, "EfficientNetV2", section 3.2), and a training step takes half the time.
+
 Everything in it folds: a convolution, its BatchNorm and its ReLU are one step of ONNX Runtime. (Hard-swish and ReLU6
 are steps of their own there; what they cost is in docs/experiments.md.)
 """
@@ -20,7 +23,8 @@ _MOMENTUM = 0.03
 
 @dataclass(frozen=True)
 class Stage:
-    """Some blocks at one resolution. The first block has the stride; `expansion` is of its inner width."""
+    """Some blocks at one resolution. The first block has the stride; `expansion` is of its inner width, 0 for plain
+    convolutions."""
 
     channels: int
     blocks: int
@@ -93,7 +97,10 @@ class Backbone(nn.Module):
             blocks: list[nn.Module] = []
             for number in range(stage.blocks):
                 stride = stage.stride if number == 0 else 1
-                blocks.append(InvertedResidual(inputs, stage.channels, stride, stage.expansion))
+                if stage.expansion:
+                    blocks.append(InvertedResidual(inputs, stage.channels, stride, stage.expansion))
+                else:
+                    blocks.append(ConvNorm(inputs, stage.channels, 3, stride))
                 inputs = stage.channels
             self.stages.append(nn.Sequential(*blocks))
         # As pictures come: nothing is laid out anew on the way, which is a quarter of a training step's time.

@@ -22,16 +22,14 @@ CROP_PX = 128
 FEATURE_SIZE = 256
 _IDENTITY_SIZE = 128
 _STEM = 16
-# 54 million multiplications a crop, 1.2 ms on one quiet thread of a server processor with AVX-512.
 _STAGES = (
-    Stage(16, 1, 1, 1),
-    Stage(24, 2, 2),
-    Stage(40, 3, 2),  # 16 x 16 cells: the points' fine map
-    Stage(80, 3, 2),
-    Stage(112, 2, 1),  # 8 x 8: their coarse map
-    Stage(160, 2, 2),  # 4 x 4: what the whole looks like
+    Stage(32, 2, 2, 0),
+    Stage(48, 3, 2, 3),  # 16 x 16 cells: the points' fine map
+    Stage(96, 3, 2, 3),
+    Stage(128, 2, 1, 3),  # 8 x 8: their coarse map
+    Stage(192, 2, 2, 3),  # 4 x 4: what the whole looks like
 )
-_FINE, _COARSE = 2, 4
+_FINE, _COARSE = 1, 3
 _POINTS_WIDTH = 64
 # name: size, of what is a linear reading of the features before it is bounded.
 HEAD_SIZES = {
