@@ -15,7 +15,7 @@ from models.head.face_boxes import DETECTOR_PX, GRID
 from models.video.backbone import Backbone, ConvNorm, Stage
 
 _STEM = 16
-_STAGES = (Stage(16, 1, 2, 1), Stage(32, 2, 2), Stage(64, 3, 2), Stage(96, 3, 2))
+_STAGES = (Stage(16, 1, 2, 0), Stage(32, 2, 2, 0), Stage(64, 3, 2), Stage(96, 3, 2))
 _WIDTH = 48
 _POINTS = 5
 # A face is expected in one cell of a thousand, and as a fifth of the picture.
