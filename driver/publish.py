@@ -11,6 +11,7 @@ from driver.sinks.datagram import DatagramSink, Pack, udp_pack
 from driver.sinks.ifacialmocap import open_ifacialmocap
 from driver.sinks.sink import Notice, Sink, SinkContext
 from driver.sinks.url import SinkUrl, parse_sink_url
+from driver.sinks.vrchat import open_vrchat
 from driver.sinks.websocket import open_ws
 from driver.sinks.zeromq import ZeroMqSink
 from protocol import livelink, osc_face, vmc
@@ -79,6 +80,8 @@ def open_sink(url: str, context: SinkContext) -> Sink:
     vmc://HOST:PORT       VMC (39540, performer 39539); mode=assistant|performer, presets=vrm0|vrm1|none,
                           shapes=pascal|camel
     livelink://HOST:PORT  Live Link Face (11111); subject=NAME, scale=radians|half_turns
+    vrchat://HOST:PORT    VRChat (9000, or what it names); eyes=auto|native|parameters, rate=HZ (60), discovery=1|0,
+                          interface=ADDRESS, avatar_file=FILE
     ifacialmocap://HOST:PORT  the iPhone app iFacialMocap (49983); version=v1|v2; mode=listen waits there for programs
                           that ask, and answers at their reply_port=PORT (49983)
     ws://HOST:PORT        listens for WebSockets, and serves the page that shows the face (5573); origin=URL,URL lets
@@ -141,6 +144,7 @@ _OPENERS: dict[str, Callable[[SinkUrl, SinkContext], Sink]] = {
     "osc": _open_osc,
     "vmc": _open_vmc,
     "livelink": _open_livelink,
+    "vrchat": open_vrchat,
     "ifacialmocap": open_ifacialmocap,
     "ws": open_ws,
 }

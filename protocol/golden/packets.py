@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from protocol import ifacialmocap, livelink, osc, osc_face, vmc
+from protocol import ifacialmocap, livelink, osc, osc_face, oscquery, vmc, vrchat
 from protocol.frame import OPEN_HEAD_ID, PARTS, SCHEMA_VERSION, FaceFrame
 from protocol.golden.frames import frames
 from protocol.hello import Hello, fields_of
@@ -17,6 +17,19 @@ from protocol.recording_format import encode_header, encode_record
 
 FOLDER = Path(__file__).parent
 HELLO = Hello(sender="avatar-driver", sender_version="0.0.0", head=OPEN_HEAD_ID, rate_hz=60.0)
+# An avatar that takes floats and bits, with a prefix and without, and lids but no gaze.
+VRCHAT_AVATAR = (
+    oscquery.Endpoint("/avatar/change", "s", ("avtr_1",)),
+    *(
+        oscquery.Endpoint(vrchat.PARAMETERS + name, "f", (0.0,))
+        for name in ("v2/JawOpen", "FT/v2/SmileFrown", "v2/EyeLidLeft", "v2/EyeLidRight", "v2/Head/Yaw", "Upright")
+    ),
+    *(
+        oscquery.Endpoint(vrchat.PARAMETERS + name, "T", (False,))
+        for name in (*(f"v2/SmileFrownRight{bit}" for bit in (1, 2, 4)), "v2/SmileFrownRightNegative")
+    ),
+    oscquery.Endpoint(vrchat.PARAMETERS + "LipTrackingActive", "T", (False,)),
+)
 
 
 def files() -> dict[str, bytes]:
@@ -39,6 +52,11 @@ def files() -> dict[str, bytes]:
     add("livelink_no_face", *_livelink(livelink.encode_no_face(frames()["wink"])))
     for version in get_args(ifacialmocap.Version):
         add(f"ifacialmocap_{version}", *_ifacialmocap(ifacialmocap.encode(frames()["wink"], version)))
+    tree = json.dumps(oscquery.tree(VRCHAT_AVATAR)).encode()
+    add("oscquery", tree, [[one.address, one.tags, list(one.value)] for one in oscquery.decode_tree(tree)])
+    datagrams, _ = vrchat.encode(frames()["wink"], vrchat.avatar_of("avtr_1", VRCHAT_AVATAR))
+    for index, datagram in enumerate(datagrams):
+        add(f"vrchat_{index}", datagram, _osc_meaning(datagram))
     add("recording", *_recording())
     return found
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from protocol import ifacialmocap, livelink, osc
+from protocol import ifacialmocap, livelink, osc, oscquery
 from protocol.golden.packets import FOLDER, face_meaning, files
 from protocol.msgpack_codec import Hello, decode, encode, encode_hello
 from protocol.recording_format import RecordingReader
@@ -51,7 +51,7 @@ def test_the_hello_means_what_its_json_says():
     assert encode_hello(hello) == data
 
 
-@pytest.mark.parametrize("name", names("osc_") + names("vmc_"))
+@pytest.mark.parametrize("name", names("osc_") + names("vmc_") + names("vrchat_"))
 def test_osc_means_what_its_json_says(name):
     data, meaning = golden(name)
     assert [[message.address, *message.arguments] for message in osc.decode_packet(data)] == meaning
@@ -86,3 +86,8 @@ def test_the_recording_means_what_its_json_says():
     expected = [(kind, golden(name)[0] if name else b"later") for kind, name in meaning["records"]]
     assert [(record.kind, record.payload) for record in reader] == expected
     assert (reader.created_ns, reader.dropped_bytes) == (meaning["created_ns"], meaning["dropped_bytes"])
+
+
+def test_the_oscquery_tree_means_what_its_json_says():
+    data, meaning = golden("oscquery")
+    assert [[one.address, one.tags, list(one.value)] for one in oscquery.decode_tree(data)] == meaning
