@@ -1,1 +1,8 @@
-export {};
+/** A face from avatar-driver, for browsers and Node. See README.md. */
+
+export { ProtocolError } from "./msgpack.js";
+export { ARKIT_SHAPES, SCHEMA_VERSION, decode } from "./packet.js";
+export { between, quaternionFromAxisAngle } from "./rotation.js";
+export { JitterBuffer } from "./jitter.js";
+export { SHAPE_INDEX, presets } from "./visemes.js";
+export { DEFAULT_URL, FaceStream } from "./stream.js";
