@@ -17,7 +17,7 @@ from driver.encode import AudioEncoder
 from driver.errors import AvatarDriverError
 from driver.face_model import locate_face_model
 from driver.face_networks import load_face_networks
-from driver.publish import open_sink
+from driver.publish import check_sink
 from driver.runtime import OnnxModel, OnnxNetwork
 from driver.sinks.sink import SinkContext
 from driver.weights import find_audio_model, find_native_face
@@ -126,8 +126,7 @@ def _gpu() -> str:
 def _output(url: str, settings: Settings) -> str:
     hello = Hello("avatar-driver", "doctor", settings.head, settings.rate_hz)
     said: list[str] = []
-    open_sink(url, SinkContext(hello, said.append)).close()
-    return "; ".join(["can be opened", *said])
+    return "; ".join([check_sink(url, SinkContext(hello, said.append)), *said])
 
 
 def _firewall() -> str:

@@ -12,6 +12,7 @@ from driver.sinks.ifacialmocap import open_ifacialmocap
 from driver.sinks.sink import Notice, Sink, SinkContext
 from driver.sinks.url import SinkUrl, parse_sink_url
 from driver.sinks.vrchat import open_vrchat
+from driver.sinks.vtube_studio import check_vts, open_vts
 from driver.sinks.websocket import open_ws
 from driver.sinks.zeromq import ZeroMqSink
 from protocol import livelink, osc_face, vmc
@@ -84,11 +85,26 @@ def open_sink(url: str, context: SinkContext) -> Sink:
                           interface=ADDRESS, avatar_file=FILE
     ifacialmocap://HOST:PORT  the iPhone app iFacialMocap (49983); version=v1|v2; mode=listen waits there for programs
                           that ask, and answers at their reply_port=PORT (49983)
+    vts://HOST:PORT       VTube Studio's plugin API (8001); parameters=all|own|tracking
     ws://HOST:PORT        listens for WebSockets, and serves the page that shows the face (5573); origin=URL,URL lets
                           pages from elsewhere listen, modules=FOLDER is a node_modules with three.js
     """
-    parsed = parse_sink_url(url, tuple(_OPENERS), may_choose_port=("zmq", "ws"))
+    parsed = _parsed(url)
     return _OPENERS[parsed.scheme](parsed, context)
+
+
+def check_sink(url: str, context: SinkContext) -> str:
+    """What `doctor` says of an output; raises as `open_sink` does, and SinkError too when nobody is on the other side
+    of an output that needs somebody there."""
+    parsed = _parsed(url)
+    if parsed.scheme in _CHECKS:
+        return _CHECKS[parsed.scheme](parsed)
+    _OPENERS[parsed.scheme](parsed, context).close()
+    return "can be opened"
+
+
+def _parsed(url: str) -> SinkUrl:
+    return parse_sink_url(url, tuple(_OPENERS), may_choose_port=("zmq", "ws"))
 
 
 def _open_zmq(url: SinkUrl, context: SinkContext) -> Sink:
@@ -146,5 +162,9 @@ _OPENERS: dict[str, Callable[[SinkUrl, SinkContext], Sink]] = {
     "livelink": _open_livelink,
     "vrchat": open_vrchat,
     "ifacialmocap": open_ifacialmocap,
+    "vts": open_vts,
     "ws": open_ws,
 }
+
+# Outputs of which opening alone says nothing: they go on trying until the other side is there.
+_CHECKS: dict[str, Callable[[SinkUrl], str]] = {"vts": check_vts}

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from protocol import ifacialmocap, livelink, osc, osc_face, oscquery, vmc, vrchat
+from protocol import ifacialmocap, livelink, osc, osc_face, oscquery, vmc, vrchat, vtube_studio, vtube_studio_face
 from protocol.frame import OPEN_HEAD_ID, PARTS, SCHEMA_VERSION, FaceFrame
 from protocol.golden.frames import frames
 from protocol.hello import Hello, fields_of
@@ -57,6 +57,8 @@ def files() -> dict[str, bytes]:
     datagrams, _ = vrchat.encode(frames()["wink"], vrchat.avatar_of("avtr_1", VRCHAT_AVATAR))
     for index, datagram in enumerate(datagrams):
         add(f"vrchat_{index}", datagram, _osc_meaning(datagram))
+    for name, request in _vtube_studio().items():
+        add(f"vtube_studio_{name}", request.encode(), json.loads(request))
     add("recording", *_recording())
     return found
 
@@ -102,6 +104,17 @@ def _ifacialmocap(datagram: bytes) -> tuple[bytes, dict[str, Any]]:
         "head_m": packet.head_m,
         "right_eye_deg": packet.right_eye_deg,
         "left_eye_deg": packet.left_eye_deg,
+    }
+
+
+def _vtube_studio() -> dict[str, str]:
+    frame = frames()["wink"]
+    values = {**vtube_studio_face.tracking_values(frame), **vtube_studio_face.own_values(frame)}
+    return {
+        "token": vtube_studio.token_request("1"),
+        "authentication": vtube_studio.authentication_request("2", "a-token"),
+        "creation": vtube_studio.creation_request("3", vtube_studio_face.OWN_PARAMETERS[0]),
+        "injection": vtube_studio.injection_request("4", values, is_found=frame.is_found),
     }
 
 

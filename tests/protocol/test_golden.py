@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from protocol import ifacialmocap, livelink, osc, oscquery
+from protocol import ifacialmocap, livelink, osc, oscquery, vtube_studio
 from protocol.golden.packets import FOLDER, face_meaning, files
 from protocol.msgpack_codec import Hello, decode, encode, encode_hello
 from protocol.recording_format import RecordingReader
@@ -78,6 +78,14 @@ def test_ifacialmocap_means_what_its_json_says(name):
     )
     for pose in ("head_deg", "head_m", "right_eye_deg", "left_eye_deg"):
         assert list(getattr(packet, pose)) == meaning[pose]
+
+
+@pytest.mark.parametrize("name", names("vtube_studio"))
+def test_vtube_studio_means_what_its_json_says(name):
+    data, meaning = golden(name)
+    message = vtube_studio.decode(data)
+    assert (message.type, message.request_id) == (meaning["messageType"], meaning["requestID"])
+    assert message.data == meaning["data"]
 
 
 def test_the_recording_means_what_its_json_says():

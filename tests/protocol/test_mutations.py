@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from protocol import ifacialmocap, livelink, osc, oscquery
+from protocol import ifacialmocap, livelink, osc, oscquery, vtube_studio
 from protocol.frame import ProtocolError
 from protocol.golden.packets import files
 from protocol.msgpack_codec import MAX_PACKET_BYTES, decode
@@ -24,7 +24,12 @@ def read_recording(data):
 
 READERS = {"face": decode, "hello": decode, "osc": osc.decode_packet, "vmc": osc.decode_packet}
 READERS |= {"livelink": livelink.decode, "recording": read_recording}
-READERS |= {"ifacialmocap": ifacialmocap.decode, "vrchat": osc.decode_packet, "oscquery": oscquery.decode_tree}
+READERS |= {
+    "vtube": vtube_studio.decode,
+    "ifacialmocap": ifacialmocap.decode,
+    "vrchat": osc.decode_packet,
+    "oscquery": oscquery.decode_tree,
+}
 
 
 def flip_bits(data, chance):

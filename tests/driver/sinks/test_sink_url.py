@@ -21,6 +21,8 @@ from driver.publish import open_sink
         ("vmc://:7000?mode=performer&presets=vrm1&shapes=camel", "vmc://127.0.0.1:7000"),
         ("livelink://", "livelink://127.0.0.1:11111"),
         ("livelink://?subject=Face%20A&scale=half_turns", "livelink://127.0.0.1:11111"),
+        ("vts://", "vts://127.0.0.1:8001"),
+        ("vts://127.0.0.2:8002?parameters=own", "vts://127.0.0.2:8002"),
         ("ifacialmocap://", "ifacialmocap://127.0.0.1:49983"),
         ("ifacialmocap://127.0.0.2:5000?version=v2", "ifacialmocap://127.0.0.2:5000"),
     ],
@@ -37,7 +39,7 @@ def test_defaults_are_filled_in(url, name):
     ("url", "sentence"),
     [
         ("127.0.0.1:5571", "'127.0.0.1:5571' is not an output; write it as zmq://HOST:PORT (kinds: zmq, udp, osc, "),
-        ("ws://127.0.0.1:1", "unknown kind 'ws'; the kinds of output are zmq, udp, osc, vmc, livelink"),
+        ("wss://127.0.0.1:1", "unknown kind 'wss'; the kinds of output are zmq, udp, osc, vmc, livelink"),
         ("osc://127.0.0.1:0", "has the port 0; it must be in 1..65535"),
         ("osc://127.0.0.1:70000", "with a port in 1..65535"),
         ("osc://127.0.0.1:port", "with a port in 1..65535"),
@@ -52,6 +54,8 @@ def test_defaults_are_filled_in(url, name):
         ("vmc://?mode=marionette", "mode is one of assistant, performer"),
         ("vmc://?mode=performer&mode=assistant", "gives the option mode twice"),
         ("livelink://?subject=", "leaves the option subject empty"),
+        ("vts://?parameters=none", "parameters is one of all, own, tracking"),
+        ("vts://:0", "has the port 0"),
         ("ifacialmocap://?version=v3", "version is one of v1, v2"),
         (
             "ifacialmocap://?reply_port=5",
