@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import get_args
 
-from driver.errors import SinkError, UsageError
+from driver.errors import SinkError
 from driver.sinks.datagram import DatagramSink, Pack, udp_pack
 from driver.sinks.ifacialmocap import open_ifacialmocap
+from driver.sinks.livelink import open_livelink
+from driver.sinks.rate import limited
 from driver.sinks.sink import Notice, Sink, SinkContext
 from driver.sinks.url import SinkUrl, parse_sink_url
+from driver.sinks.vmc import open_vmc
 from driver.sinks.vrchat import open_vrchat
 from driver.sinks.vtube_studio import check_vts, open_vts
 from driver.sinks.websocket import open_ws
 from driver.sinks.zeromq import ZeroMqSink
-from protocol import livelink, osc_face, vmc
-from protocol.frame import FaceFrame, ProtocolError
+from protocol import osc_face
+from protocol.frame import FaceFrame
 from protocol.msgpack_codec import encode
 
 
@@ -77,10 +79,11 @@ def open_sink(url: str, context: SinkContext) -> Sink:
 
     zmq://HOST:PORT       listens for ZeroMQ subscribers (5571); server_secret_file=FILE encrypts
     udp://HOST:PORT       the same packets as datagrams (5572)
-    osc://HOST:PORT       OSC (9010); per_shape=1 adds one address for each ARKit shape
+    osc://HOST:PORT       OSC (9010); per_shape=1 adds one address for each ARKit shape; rate=HZ
     vmc://HOST:PORT       VMC (39540, performer 39539); mode=assistant|performer, presets=vrm0|vrm1|none,
-                          shapes=pascal|camel
-    livelink://HOST:PORT  Live Link Face (11111); subject=NAME, scale=radians|half_turns
+                          shapes=pascal|camel, gaze=shapes|target, rate=HZ; a performer hears requests on listen=PORT
+    livelink://HOST:PORT  Live Link Face (11111); subject=NAME, head_scale, eye_scale=radians|half_turns|degrees,
+                          no_face=send|short, time=day|clock, rate=HZ
     vrchat://HOST:PORT    VRChat (9000, or what it names); eyes=auto|native|parameters, rate=HZ (60), discovery=1|0,
                           interface=ADDRESS, avatar_file=FILE
     ifacialmocap://HOST:PORT  the iPhone app iFacialMocap (49983); version=v1|v2; mode=listen waits there for programs
@@ -121,32 +124,10 @@ def _open_udp(url: SinkUrl, context: SinkContext) -> Sink:
 
 def _open_osc(url: SinkUrl, context: SinkContext) -> Sink:
     per_shape = url.options.flag("per_shape")
+    rate_hz = url.options.number("rate", 1, 1000)
     url.options.refuse_unknown()
-    return _datagrams(url, osc_face.DEFAULT_PORT, lambda frame, packet: osc_face.encode(frame, per_shape=per_shape))
-
-
-def _open_vmc(url: SinkUrl, context: SinkContext) -> Sink:
-    options = vmc.VmcOptions(
-        mode=url.options.choice("mode", get_args(vmc.Mode)),
-        presets=url.options.choice("presets", get_args(vmc.Presets)),
-        shapes=url.options.choice("shapes", get_args(vmc.ShapeNames)),
-    )
-    url.options.refuse_unknown()
-    default_port = vmc.PERFORMER_PORT if options.mode == "performer" else vmc.ASSISTANT_PORT
-    return _datagrams(url, default_port, lambda frame, packet: vmc.encode(frame, options))
-
-
-def _open_livelink(url: SinkUrl, context: SinkContext) -> Sink:
-    try:
-        options = livelink.LiveLinkOptions(
-            subject=url.options.text("subject", livelink.DEFAULTS.subject),
-            scale=url.options.choice("scale", get_args(livelink.Scale)),
-            rate_hz=max(1, round(context.hello.rate_hz)),
-        )
-    except ProtocolError as error:
-        raise UsageError(f"{url.text} cannot be opened: {error}") from error
-    url.options.refuse_unknown()
-    return _datagrams(url, livelink.DEFAULT_PORT, lambda frame, packet: [livelink.encode(frame, options)])
+    pack = limited(lambda frame, packet: osc_face.encode(frame, per_shape=per_shape), rate_hz, context.clock_ns)
+    return _datagrams(url, osc_face.DEFAULT_PORT, pack)
 
 
 def _datagrams(url: SinkUrl, default_port: int, pack: Pack) -> Sink:
@@ -158,8 +139,8 @@ _OPENERS: dict[str, Callable[[SinkUrl, SinkContext], Sink]] = {
     "zmq": _open_zmq,
     "udp": _open_udp,
     "osc": _open_osc,
-    "vmc": _open_vmc,
-    "livelink": _open_livelink,
+    "vmc": open_vmc,
+    "livelink": open_livelink,
     "vrchat": open_vrchat,
     "ifacialmocap": open_ifacialmocap,
     "vts": open_vts,

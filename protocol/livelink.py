@@ -1,7 +1,7 @@
 """Live Link Face: the 61-channel datagram, version 6, that Unreal's Apple ARKit plugin listens for. Big-endian.
 
 Sources disagree on the unit of the nine angles: receivers built for MetaHuman take radians, Unreal's own publisher
-sends degrees / 180. The scale is an option.
+sends degrees / 180. The scale is an option, of the head and of the eyes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -31,7 +31,8 @@ CHANNELS: tuple[str, ...] = (
     "RightEyeRoll",
 )
 
-Scale = Literal["radians", "half_turns"]
+Scale = Literal["radians", "half_turns", "degrees"]
+NoFace = Literal["send", "short"]
 
 _MAX_TEXT_BYTES = 256
 _TEXT_LENGTH = struct.Struct(">i")
@@ -44,14 +45,21 @@ class LiveLinkOptions:
     """How a face presents itself to Unreal.
 
     subject     name of the Live Link subject, ASCII; one a face
-    scale       unit of the nine angles: "radians", or "half_turns" (degrees / 180)
+    head_scale  unit of the head's three angles: "radians", "half_turns" (degrees / 180) or "degrees"
+    eye_scale   unit of the eyes' six angles
+    no_face     what to do while nothing of the face is known: "send" it all the same, as it eases to neutral; or the
+                "short" datagram of the phone app, on which Unreal holds the last face
     rate_hz     frames a second that the frame number counts
+    zero_ns     is added to `publish_ns`: turns the sender's clock into the time of day, for example
     device_id   36 characters, as a phone's UUID has; some receivers accept no other length
     """
 
     subject: str = "AvatarDriver"
-    scale: Scale = "radians"
+    head_scale: Scale = "radians"
+    eye_scale: Scale = "radians"
+    no_face: NoFace = "send"
     rate_hz: int = 60
+    zero_ns: int = 0
     device_id: str = "A7A7A7D1-0000-4000-8000-000000000001"
 
     def __post_init__(self) -> None:
@@ -61,13 +69,19 @@ class LiveLinkOptions:
             )
         if len(self.device_id) != 36 or not self.device_id.isascii():
             raise ProtocolError(f"the Live Link device id is {self.device_id!r}; it must be 36 ASCII characters")
-        if self.scale not in ("radians", "half_turns"):
-            raise ProtocolError(f"the Live Link scale is {self.scale!r}; it is one of radians, half_turns")
+        for name, known in (
+            ("head_scale", get_args(Scale)),
+            ("eye_scale", get_args(Scale)),
+            ("no_face", get_args(NoFace)),
+        ):
+            if getattr(self, name) not in known:
+                raise ProtocolError(f"the Live Link {name} is {getattr(self, name)!r}; it is one of {', '.join(known)}")
         if not 1 <= self.rate_hz <= 1000:
             raise ProtocolError(f"the Live Link rate is {self.rate_hz!r} Hz; it must be in 1..1000")
 
 
 DEFAULTS = LiveLinkOptions()
+_PER_RADIAN: dict[Scale, float] = {"radians": 1.0, "half_turns": 1.0 / math.pi, "degrees": 180.0 / math.pi}
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,15 +101,16 @@ class LiveLinkPacket:
 
 
 def encode(frame: FaceFrame, options: LiveLinkOptions = DEFAULTS) -> bytes:
-    """The datagram of one frame: 270 bytes and the two names."""
+    """The datagram of one frame: 270 bytes and the two names; without a face, what `no_face` says."""
+    if options.no_face == "short" and not frame.confidence.any():
+        return encode_no_face(frame, options)
     left_pitch, left_yaw, right_pitch, right_yaw = frame.gaze.tolist()
-    unit = 1.0 if options.scale == "radians" else 1.0 / math.pi
-    angles = (
-        *axes.to_live_link_angles(axes.from_axis_angle(frame.head_rotation)),
-        *(left_yaw, left_pitch, 0.0),
-        *(right_yaw, right_pitch, 0.0),
+    head, eye = _PER_RADIAN[options.head_scale], _PER_RADIAN[options.eye_scale]
+    values = (
+        *frame.arkit.tolist(),
+        *(head * angle for angle in axes.to_live_link_angles(axes.from_axis_angle(frame.head_rotation))),
+        *(eye * angle for angle in (left_yaw, left_pitch, 0.0, right_yaw, right_pitch, 0.0)),
     )
-    values = (*frame.arkit.tolist(), *(unit * angle for angle in angles))
     return _head(frame, options) + _VALUES.pack(len(CHANNELS), *values)
 
 
@@ -105,7 +120,7 @@ def encode_no_face(frame: FaceFrame, options: LiveLinkOptions = DEFAULTS) -> byt
 
 
 def _head(frame: FaceFrame, options: LiveLinkOptions) -> bytes:
-    number, rest = divmod(frame.publish_ns * options.rate_hz, 1_000_000_000)
+    number, rest = divmod((frame.publish_ns + options.zero_ns) * options.rate_hz, 1_000_000_000)
     # float32 would round the last fractions of a frame up to 1.
     sub_frame = min(rest / 1e9, 1 - 2**-24)
     texts = b"".join(_TEXT_LENGTH.pack(len(text)) + text.encode() for text in (options.device_id, options.subject))

@@ -1,9 +1,12 @@
-"""What outputs that listen have in common: whom an address lets in, and why it cannot be had."""
+"""What outputs that listen have in common: whom an address lets in, which to choose, and why it cannot be had."""
 
 from __future__ import annotations
 
 import errno
 import ipaddress
+import socket
+
+from driver.errors import SinkError
 
 
 def is_loopback(host: str) -> bool:
@@ -25,3 +28,14 @@ def why_not(error_number: int | None, reason: str, port: int) -> str:
             return "this machine has no such address; use 127.0.0.1, or * for all of its addresses"
         case _:
             return f"{reason}; check the address"
+
+
+def own_address(host: str) -> str:
+    """The address of this machine that `host` can answer to: 127.0.0.1 when it is this machine itself."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.connect(address)
+            return str(probe.getsockname()[0])
+    except (OSError, UnicodeError) as error:
+        raise SinkError(f"no machine is called {host!r}; check the name") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,20 @@ class Options:
         if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65_535):
             raise UsageError(f"{self._url} asks for {name}={text}; {name} must be in 1..65535")
         return int(text)
+
+    def number(self, name: str, low: float, high: float) -> float | None:
+        """A number in `low`..`high`; None when it is not given."""
+        text = self.text(name, "")
+        self._known[name] = "NUMBER"
+        if not text:
+            return None
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise UsageError(f"{self._url} asks for {name}={text}; {name} must be in {low:g}..{high:g}")
+        return value
 
     def refuse_unknown(self) -> None:
         """UsageError when the URL holds an option that no getter has named."""

@@ -10,8 +10,9 @@ from typing import get_args
 
 import numpy as np
 
-from driver.errors import SinkError, UsageError
+from driver.errors import SinkError
 from driver.sinks.datagram import DatagramSink
+from driver.sinks.rate import RateLimit
 from driver.sinks.sink import HelloTimer, Sink, SinkContext
 from driver.sinks.url import SinkUrl
 from driver.sinks.vrchat_avatar import AvatarWatch, local_avatar
@@ -53,9 +54,8 @@ class VrChatSink:
     ) -> None:
         self._base = name.rpartition(":")[0]
         self._host, self._own_port, self._settings = host, port, settings
-        self._clock_ns = context.clock_ns
+        self._limit = RateLimit(settings.rate_hz, context.clock_ns)
         self._refresh = HelloTimer(context.clock_ns)
-        self._due_ns = context.clock_ns()
         self._sent_to: Avatar | None = None
         self._sent: Values | None = None
         self._last: FaceFrame | None = None
@@ -78,11 +78,8 @@ class VrChatSink:
 
     def send(self, frame: FaceFrame, packet: bytes) -> None:
         """Send what has changed, unless the last frame is too short a while ago."""
-        now_ns, period_ns = self._clock_ns(), round(1e9 / self._settings.rate_hz)
-        # A quarter of a period too early is on time: frames of the very same rate come with some jitter.
-        if now_ns < self._due_ns - period_ns // 4:
+        if not self._limit.allows():
             return
-        self._due_ns = max(self._due_ns + period_ns, now_ns)
         self._follow_port()
         self._last = frame
         self._out.send(frame, packet)
@@ -134,7 +131,7 @@ def open_vrchat(url: SinkUrl, context: SinkContext) -> Sink:
     interface = options.text("interface", "")
     settings = VrChatSettings(
         eyes=options.choice("eyes", get_args(EyeLook)),
-        rate_hz=_rate_hz(url),
+        rate_hz=options.number("rate", 1, 100) or DEFAULTS.rate_hz,
         discovery=options.choice("discovery", ("1", "0")) == "1",
         interfaces=(interface,) if interface else (),
         avatar_file=options.path("avatar_file"),
@@ -143,14 +140,3 @@ def open_vrchat(url: SinkUrl, context: SinkContext) -> Sink:
     if settings.discovery:
         need_zeroconf()
     return VrChatSink(url.name(DEFAULT_PORT if url.port is None else url.port), url.host, url.port, context, settings)
-
-
-def _rate_hz(url: SinkUrl) -> float:
-    text = url.options.text("rate", f"{DEFAULTS.rate_hz:g}")
-    try:
-        rate_hz = float(text)
-    except ValueError:
-        rate_hz = 0.0
-    if not 1 <= rate_hz <= 100:
-        raise UsageError(f"{url.text} asks for rate={text}; it must be 1..100 frames a second")
-    return rate_hz

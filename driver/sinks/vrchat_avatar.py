@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from driver.errors import SinkError, UsageError
+from driver.sinks.listen import own_address
 from driver.sinks.oscquery import OscQueryServer, ask_host_info, ask_tree
 from driver.sinks.sink import Notice
-from driver.sinks.vrchat_discovery import Client, Discovery, own_address
+from driver.sinks.vrchat_discovery import Client, Discovery
 from driver.stage import Worker
 from protocol.frame import ProtocolError
 from protocol.osc import decode_packet

@@ -112,14 +112,3 @@ def is_ours(address: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def own_address(host: str) -> str:
-    """The address of this machine that `host` can answer to: 127.0.0.1 when it is this machine itself."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, 9, socket.AF_INET, socket.SOCK_DGRAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.connect(address)
-            return str(probe.getsockname()[0])
-    except (OSError, UnicodeError) as error:
-        raise SinkError(f"vrchat://{host} cannot be opened: no machine is called {host!r}; check the name") from error

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pylivelinkface.pylivelinkface import FaceBlendShape, PyLiveLinkFace
 
 from protocol import axes, livelink
 from protocol.frame import ARKIT_SHAPES, ProtocolError
-from protocol.golden.frames import dense, wink
+from protocol.golden.frames import dense, neutral, wink
 from protocol.livelink import CHANNELS, LiveLinkOptions
 
 # Fields of a packet that another program recorded.
@@ -68,11 +69,40 @@ def test_packets_survive_the_wire(frame):
     assert packet.values[55:].tolist() == [left_yaw, left_pitch, 0.0, right_yaw, right_pitch, 0.0]
 
 
-def test_angles_can_be_half_turns():
+@pytest.mark.parametrize(("scale", "per_radian"), [("half_turns", 1 / math.pi), ("degrees", 180 / math.pi)])
+def test_head_and_eyes_have_a_scale_each(scale, per_radian):
     radians = livelink.decode(livelink.encode(wink())).values
-    half_turns = livelink.decode(livelink.encode(wink(), LiveLinkOptions(scale="half_turns"))).values
-    assert half_turns[52:] == pytest.approx(radians[52:] / math.pi, abs=1e-7)
-    assert np.array_equal(half_turns[:52], radians[:52])
+    head = livelink.decode(livelink.encode(wink(), LiveLinkOptions(head_scale=scale))).values
+    eyes = livelink.decode(livelink.encode(wink(), LiveLinkOptions(eye_scale=scale))).values
+    assert head[52:55] == pytest.approx(radians[52:55] * per_radian, rel=1e-6)
+    assert eyes[55:] == pytest.approx(radians[55:] * per_radian, rel=1e-6)
+    assert np.array_equal(head[[*range(52), *range(55, 61)]], radians[[*range(52), *range(55, 61)]])
+    assert np.array_equal(eyes[:55], radians[:55])
+
+
+def test_a_face_that_nobody_knows_is_sent_or_shortened():
+    assert livelink.decode(livelink.encode(neutral())).values is not None
+    short = LiveLinkOptions(no_face="short")
+    assert livelink.decode(livelink.encode(neutral(), short)).values is None
+    assert livelink.decode(livelink.encode(wink(), short)).values is not None
+
+
+def test_the_clock_can_be_moved():
+    packet = livelink.decode(livelink.encode(neutral(), LiveLinkOptions(zero_ns=3_600_000_000_000)))
+    assert packet.frame_number == 3600 * 60
+
+
+@pytest.mark.parametrize("frame", [wink(), dense()], ids=["wink", "dense"])
+def test_an_independent_reader_reads_the_same(frame):
+    """PyLiveLinkFace. It takes the last byte of the id's length, 36, for a part of the id: all else is right."""
+    has_face, theirs = PyLiveLinkFace.decode(livelink.encode(frame))
+    ours = livelink.decode(livelink.encode(frame))
+    assert has_face
+    assert (theirs.name, theirs.uuid, theirs.fps) == (ours.subject, "$" + ours.device_id, ours.rate_numerator)
+    assert (theirs._frames, theirs._sub_frame) == (ours.frame_number, pytest.approx(ours.sub_frame))
+    values = {shape.name: theirs.get_blendshape(shape) for shape in FaceBlendShape}
+    assert values == dict(zip(CHANNELS, ours.values.tolist(), strict=True))
+    assert not PyLiveLinkFace.decode(livelink.encode_no_face(frame))[0]
 
 
 def test_nobody_in_view_is_a_shorter_packet():
@@ -128,7 +158,15 @@ def test_faulty_packets_are_refused(data, message):
 
 @pytest.mark.parametrize(
     "option",
-    [{"subject": ""}, {"subject": "Zoë"}, {"device_id": "short"}, {"scale": "degrees"}, {"rate_hz": 0}],
+    [
+        {"subject": ""},
+        {"subject": "Zoë"},
+        {"device_id": "short"},
+        {"head_scale": "gons"},
+        {"eye_scale": "turns"},
+        {"no_face": "hide"},
+        {"rate_hz": 0},
+    ],
     ids=str,
 )
 def test_options_out_of_range_are_refused(option):

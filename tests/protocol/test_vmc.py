@@ -1,12 +1,16 @@
 """VMC: sizes and order of the specification, names, bones and presets."""
 
+import dataclasses
+import math
+
 import pytest
 from pythonosc import osc_packet
 
 from protocol import axes, osc, vmc
 from protocol.frame import ARKIT_SHAPES, ProtocolError
-from protocol.golden.frames import dense, wink
+from protocol.golden.frames import dense, neutral, wink
 from protocol.vmc import VmcOptions
+from protocol.vmc_requests import Groups
 
 MODES = ("assistant", "performer")
 
@@ -106,7 +110,30 @@ def test_presets_stay_in_range_and_blink_by_side():
     assert (blends(vmc.encode(wink(), VmcOptions(presets="vrm1")))["blinkLeft"]) == 1.0
 
 
-@pytest.mark.parametrize("option", [{"mode": "actor"}, {"presets": "vrm2"}, {"shapes": "snake"}])
+def test_tracking_is_bad_when_nothing_is_known():
+    lost = vmc.encode(neutral(), VmcOptions(mode="performer"))
+    assert messages(lost)[0] == osc.Message("/VMC/Ext/OK", (1, 3, 0, 0))
+
+
+def test_an_assistant_can_say_what_the_eyes_look_at():
+    frame = dataclasses.replace(neutral(), gaze=[0.2, 0.3, 0.4, 0.5])  # down, and to the subject's left
+    sent = messages(vmc.encode(frame, VmcOptions(gaze="target")))
+    (target,) = [message.arguments for message in sent if message.address == "/VMC/Ext/Set/Eye"]
+    pitch, yaw = 0.3, 0.4
+    # In Unity +X is the subject's right.
+    direction = (-math.sin(yaw) * math.cos(pitch), -math.sin(pitch), math.cos(yaw) * math.cos(pitch))
+    assert target == pytest.approx((1, *direction), abs=1e-6)
+    assert sent[-1].address == "/VMC/Ext/Blend/Apply"
+
+
+def test_a_receiver_that_asked_for_less_gets_less():
+    groups = Groups(status=False, root=True, bone=False, blend=False)
+    sent = messages(vmc.encode(wink(), VmcOptions(mode="performer"), groups))
+    assert [message.address for message in sent] == ["/VMC/Ext/Root/Pos"]
+    assert vmc.encode(wink(), VmcOptions(), groups) == []
+
+
+@pytest.mark.parametrize("option", [{"mode": "actor"}, {"presets": "vrm2"}, {"shapes": "snake"}, {"gaze": "bones"}])
 def test_unknown_options_are_refused(option):
     with pytest.raises(ProtocolError, match="it is one of"):
         VmcOptions(**option)

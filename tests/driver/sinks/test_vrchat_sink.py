@@ -195,8 +195,8 @@ def test_a_vrchat_that_is_not_found_is_said(monkeypatch):
 @pytest.mark.parametrize(
     ("url", "error", "sentence"),
     [
-        ("vrchat://?rate=0", UsageError, "rate=0; it must be 1..100 frames a second"),
-        ("vrchat://?rate=fast", UsageError, "rate=fast; it must be 1..100 frames a second"),
+        ("vrchat://?rate=0", UsageError, "rate=0; rate must be in 1..100"),
+        ("vrchat://?rate=fast", UsageError, "rate=fast; rate must be in 1..100"),
         ("vrchat://?eyes=left", UsageError, "eyes is one of auto, native, parameters"),
         ("vrchat://?colour=1", UsageError, "unknown option 'colour'"),
         ("vrchat://?discovery=0&avatar_file=/nowhere.json", UsageError, "/nowhere.json cannot be used"),
