@@ -8,12 +8,13 @@ from contextlib import ExitStack
 from driver.errors import SinkError
 from driver.sinks.datagram import DatagramSink, Pack, udp_pack
 from driver.sinks.ifacialmocap import open_ifacialmocap
+from driver.sinks.listen import is_listened_to
 from driver.sinks.livelink import open_livelink
 from driver.sinks.rate import limited
 from driver.sinks.sink import Notice, Sink, SinkContext
 from driver.sinks.url import SinkUrl, parse_sink_url
 from driver.sinks.vmc import open_vmc
-from driver.sinks.vrchat import open_vrchat
+from driver.sinks.vrchat import check_vrchat, open_vrchat
 from driver.sinks.vtube_studio import check_vts, open_vts
 from driver.sinks.websocket import open_ws
 from driver.sinks.zeromq import ZeroMqSink
@@ -102,7 +103,11 @@ def check_sink(url: str, context: SinkContext) -> str:
     parsed = _parsed(url)
     if parsed.scheme in _CHECKS:
         return _CHECKS[parsed.scheme](parsed)
-    _OPENERS[parsed.scheme](parsed, context).close()
+    sink = _OPENERS[parsed.scheme](parsed, context)
+    sink.close()
+    port = int(sink.name.rpartition(":")[2])
+    if parsed.scheme in _RECEIVERS and is_listened_to(parsed.host, port) is False:
+        return f"can be opened, but nobody listens on port {port} yet: {_RECEIVERS[parsed.scheme]}"
     return "can be opened"
 
 
@@ -148,4 +153,12 @@ _OPENERS: dict[str, Callable[[SinkUrl, SinkContext], Sink]] = {
 }
 
 # Outputs of which opening alone says nothing: they go on trying until the other side is there.
-_CHECKS: dict[str, Callable[[SinkUrl], str]] = {"vts": check_vts}
+_CHECKS: dict[str, Callable[[SinkUrl], str]] = {"vts": check_vts, "vrchat": check_vrchat}
+
+# What to do when nobody listens where datagrams go.
+_RECEIVERS = {
+    "udp": "start the game with our Unity package",
+    "osc": "start the program that shall receive",
+    "vmc": "start VSeeFace, Warudo, VNyan or another receiver, and switch on VMC in it",
+    "livelink": "open the Unreal project, with Live Link, Apple ARKit and Apple ARKit Face Support enabled",
+}

@@ -39,3 +39,20 @@ def own_address(host: str) -> str:
             return str(probe.getsockname()[0])
     except (OSError, UnicodeError) as error:
         raise SinkError(f"no machine is called {host!r}; check the name") from error
+
+
+def is_listened_to(host: str, port: int) -> bool | None:
+    """Whether a program on this machine has UDP port `port`; None when `host` is another machine, or unknown."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+    except (OSError, UnicodeError):
+        return None
+    with socket.socket(family, kind, protocol) as probe:
+        exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)  # without it, Windows lets two programs share a port
+        if exclusive is not None:
+            probe.setsockopt(socket.SOL_SOCKET, exclusive, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            return True if error.errno in (errno.EADDRINUSE, errno.EACCES) else None
+    return False

@@ -15,11 +15,14 @@ from driver.sinks.datagram import DatagramSink
 from driver.sinks.rate import RateLimit
 from driver.sinks.sink import HelloTimer, Sink, SinkContext
 from driver.sinks.url import SinkUrl
-from driver.sinks.vrchat_avatar import AvatarWatch, local_avatar
+from driver.sinks.vrchat_avatar import AvatarWatch, local_avatar, not_found
 from driver.sinks.vrchat_discovery import need_zeroconf
 from protocol.frame import FaceFrame
 from protocol.unified_expressions import Values
 from protocol.vrchat import DEFAULT_PORT, Avatar, EyeLook, again, any_avatar, encode
+
+# VRChat answers at once; its avatar's parameters may take some seconds more.
+_CHECK_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,27 @@ def _at_rest(frame: FaceFrame) -> FaceFrame:
 
 def open_vrchat(url: SinkUrl, context: SinkContext) -> Sink:
     """vrchat://HOST:PORT?eyes=auto|native|parameters&rate=HZ&discovery=1|0&interface=ADDRESS&avatar_file=FILE"""
+    return VrChatSink(url.name(url.port or DEFAULT_PORT), url.host, url.port, context, _read(url))
+
+
+def check_vrchat(url: SinkUrl) -> str:
+    """What `doctor` says of vrchat://: SinkError when VRChat is not found."""
+    settings = _read(url)
+    if not settings.discovery:
+        avatar = local_avatar(settings.avatar_file)
+        return f"VRChat is not looked for; what is sent: {len(avatar.wires)} parameters of {avatar.id or 'any avatar'}"
+    said: list[str] = []
+    watch = AvatarWatch(url.host, said.append, settings.avatar_file, settings.interfaces)
+    try:
+        is_found = watch.wait(_CHECK_S)
+    finally:
+        watch.close()
+    if not is_found:
+        raise SinkError(f"{url.name(url.port or DEFAULT_PORT)}: {said[0] if said else not_found(watch.avatar)}")
+    return said[-1]
+
+
+def _read(url: SinkUrl) -> VrChatSettings:
     options = url.options
     interface = options.text("interface", "")
     settings = VrChatSettings(
@@ -139,4 +163,4 @@ def open_vrchat(url: SinkUrl, context: SinkContext) -> Sink:
     options.refuse_unknown()
     if settings.discovery:
         need_zeroconf()
-    return VrChatSink(url.name(DEFAULT_PORT if url.port is None else url.port), url.host, url.port, context, settings)
+    return settings

@@ -52,6 +52,7 @@ class AvatarWatch:
         self._host = socket.gethostbyname(host)
         self._announced = ""
         self._ended = threading.Event()
+        self._settled = threading.Event()
         self._said: set[str] = set()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((self._here, 0))
@@ -63,6 +64,10 @@ class AvatarWatch:
         self._discovery = Discovery(name, self._here, self._server.port, osc_port, interfaces)
         self._worker = Worker("vrchat", self._watch, self._fail)
         self._worker.start()
+
+    def wait(self, timeout_s: float) -> bool:
+        """True as soon as VRChat has told what its avatar takes."""
+        return self._settled.wait(timeout_s)
 
     def close(self) -> None:
         """Take our services off the network."""
@@ -92,7 +97,7 @@ class AvatarWatch:
                     if client is None:
                         self.avatar, self.port = local_avatar(self._file), None
                 if client is None and time.monotonic() > missed_at_s:
-                    self._say(_not_found(self.avatar))
+                    self._say(not_found(self.avatar))
                 if self._heard_of_a_change():
                     questions, ask_at_s = _MOST_QUESTIONS, 0.0
                     if client is None:
@@ -129,10 +134,12 @@ class AvatarWatch:
         self.port = info.osc_port
         self.avatar = avatar
         self._say(_found(client, avatar))
+        self._settled.set()
         return True
 
 
-def _not_found(avatar: Avatar) -> str:
+def not_found(avatar: Avatar) -> str:
+    """What to say, and to do, when there is no VRChat; `avatar` is what is sent to in its place."""
     what = f"the parameters of {avatar.id} from its file" if avatar.is_known else "every face parameter there is"
     return (
         f"VRChat is not found by OSCQuery, so it is sent {what}; start it and switch on OSC in its action menu, "

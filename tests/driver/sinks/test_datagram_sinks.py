@@ -5,7 +5,7 @@ from pythonosc.osc_bundle import OscBundle
 from support.stream import HELLO, UdpReceiver, numbered, require_ipv6, sink_context
 
 from driver.errors import SinkError
-from driver.publish import open_sink
+from driver.publish import check_sink, open_sink
 from protocol import livelink
 from protocol.frame import ARKIT_SHAPES
 from protocol.msgpack_codec import encode, encode_hello
@@ -116,3 +116,12 @@ def test_ipv6():
         assert receiver.receive(2)[1] == b"packet"
         assert sink.name == f"udp://[::1]:{receiver.port}"
         sink.close()
+
+
+@pytest.mark.parametrize("scheme", ["udp", "osc", "vmc", "livelink"])
+def test_doctor_says_whether_anybody_listens(scheme):
+    with UdpReceiver() as receiver:
+        url = f"{scheme}://127.0.0.1:{receiver.port}"
+        assert check_sink(url, sink_context()) == "can be opened"
+    assert f"nobody listens on port {receiver.port} yet: " in check_sink(url, sink_context())
+    assert check_sink(f"{scheme}://192.0.2.1:9", sink_context()) == "can be opened"  # another machine: who knows

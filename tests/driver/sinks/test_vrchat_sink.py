@@ -17,7 +17,8 @@ from support.stream import UdpReceiver, numbered, sink_context, wait_until
 from support.vrchat import FakeVrChat, avatar_tree
 
 from driver.errors import SinkError, UsageError
-from driver.sinks import vrchat_avatar
+from driver.publish import check_sink
+from driver.sinks import vrchat, vrchat_avatar
 from driver.sinks.oscquery import OscQueryServer, ask_host_info, ask_tree
 from driver.sinks.url import parse_sink_url
 from driver.sinks.vrchat import open_vrchat
@@ -56,45 +57,45 @@ def send_until(sink, condition, timeout_s=15.0):
 
 def test_vrchat_is_found_and_gets_what_its_avatar_has():
     notices = []
-    with FakeVrChat(avatar_tree("avtr_1", FIRST)) as vrchat:
+    with FakeVrChat(avatar_tree("avtr_1", FIRST)) as game:
         sink = opened(f"vrchat://?{OWN_INTERFACE}", notices)
-        send_until(sink, lambda: vrchat.parameter("v2/MouthSmileRight") is not None)
-        assert sink.name == f"vrchat://127.0.0.1:{vrchat.port}"  # the port is the one that VRChat named
-        jaw = [vrchat.parameter(f"FT/v2/JawOpen{bit}") for bit in (1, 2, 4)]
+        send_until(sink, lambda: game.parameter("v2/MouthSmileRight") is not None)
+        assert sink.name == f"vrchat://127.0.0.1:{game.port}"  # the port is the one that VRChat named
+        jaw = [game.parameter(f"FT/v2/JawOpen{bit}") for bit in (1, 2, 4)]
         assert jaw == [True, False, True]  # 0.625 of 8 steps
-        assert vrchat.parameter("v2/MouthSmileRight") == 0.75
-        assert vrchat.parameter("EyeTrackingActive") is True
-        assert vrchat.received["/tracking/eye/LeftRightPitchYaw"] == pytest.approx((0, 0, -7.162, 14.324), abs=1e-3)
-        parameters = {address for address in vrchat.received if address.startswith(PARAMETERS)}
+        assert game.parameter("v2/MouthSmileRight") == 0.75
+        assert game.parameter("EyeTrackingActive") is True
+        assert game.received["/tracking/eye/LeftRightPitchYaw"] == pytest.approx((0, 0, -7.162, 14.324), abs=1e-3)
+        parameters = {address for address in game.received if address.startswith(PARAMETERS)}
         assert parameters == {PARAMETERS + name for name in FIRST if name != "GestureLeft"}
         assert any("the avatar avtr_1 takes 5 face parameters" in notice for notice in notices)
 
         # VRChat says that another avatar is put on, as it says it to every program that it finds by mDNS.
-        service = vrchat.find("_osc._udp", "AvatarDriver-")
+        service = game.find("_osc._udp", "AvatarDriver-")
         assert service.parsed_addresses() == ["127.0.0.1"]
-        vrchat.tree = avatar_tree("avtr_2", SECOND)
-        vrchat.say(service.port, "/avatar/change", "avtr_2")
-        send_until(sink, lambda: vrchat.parameter("v2/JawOpen") is not None)
-        looks = vrchat.counts["/tracking/eye/LeftRightPitchYaw"]
-        send_until(sink, lambda: vrchat.counts[PARAMETERS + "v2/JawOpen"] >= 3)  # said again once a second
-        assert vrchat.parameter("v2/JawOpen") == 0.625
-        assert vrchat.counts["/tracking/eye/LeftRightPitchYaw"] <= looks + 1  # this one has eyes of its own
+        game.tree = avatar_tree("avtr_2", SECOND)
+        game.say(service.port, "/avatar/change", "avtr_2")
+        send_until(sink, lambda: game.parameter("v2/JawOpen") is not None)
+        looks = game.counts["/tracking/eye/LeftRightPitchYaw"]
+        send_until(sink, lambda: game.counts[PARAMETERS + "v2/JawOpen"] >= 3)  # said again once a second
+        assert game.parameter("v2/JawOpen") == 0.625
+        assert game.counts["/tracking/eye/LeftRightPitchYaw"] <= looks + 1  # this one has eyes of its own
 
         sink.close()
-        wait_until(lambda: vrchat.parameter("v2/JawOpen") == 0.0)
+        wait_until(lambda: game.parameter("v2/JawOpen") == 0.0)
         sink.close()
 
 
 def test_without_vrchats_tree_every_expression_is_sent_and_its_end_is_noticed():
-    with FakeVrChat(avatar_tree("avtr_1", SECOND), is_announced=False) as vrchat:
-        sink = opened(f"vrchat://127.0.0.1:{vrchat.port}?{OWN_INTERFACE}")
+    with FakeVrChat(avatar_tree("avtr_1", SECOND), is_announced=False) as game:
+        sink = opened(f"vrchat://127.0.0.1:{game.port}?{OWN_INTERFACE}")
         everything = {PARAMETERS + name for name in (*NAMES, *ACTIVE)}
-        send_until(sink, lambda: vrchat.received.keys() >= everything)
-        vrchat.announce()
+        send_until(sink, lambda: game.received.keys() >= everything)
+        game.announce()
         send_until(sink, lambda: sink._watch.avatar.is_known)
-        vrchat.received.clear()
-        vrchat.leave()
-        send_until(sink, lambda: vrchat.received.keys() >= everything)
+        game.received.clear()
+        game.leave()
+        send_until(sink, lambda: game.received.keys() >= everything)
         sink.close()
 
 
@@ -130,10 +131,10 @@ def test_an_avatars_file_stands_in_for_the_tree(tmp_path):
     assert local_avatar(None, "avtr_1").id == "avtr_1"
     assert local_avatar(folder / "avtr_0.json").id == "avtr_0"
     assert not local_avatar(None, "avtr_9").is_known
-    with FakeVrChat(avatar_tree("", {}), is_announced=False) as vrchat:
-        sink = opened(f"vrchat://127.0.0.1:{vrchat.port}?discovery=0&eyes=parameters&avatar_file={folder}/avtr_0.json")
-        send_until(sink, lambda: vrchat.received)
-        assert set(vrchat.received) == {PARAMETERS + "v2/JawOpen"}
+    with FakeVrChat(avatar_tree("", {}), is_announced=False) as game:
+        sink = opened(f"vrchat://127.0.0.1:{game.port}?discovery=0&eyes=parameters&avatar_file={folder}/avtr_0.json")
+        send_until(sink, lambda: game.received)
+        assert set(game.received) == {PARAMETERS + "v2/JawOpen"}
         sink.close()
 
 
@@ -143,21 +144,21 @@ def test_an_independent_oscquery_is_understood():
     for name, value in {"v2/JawOpen": 0.0, "FT/v2/JawX1": False, "FT/v2/JawXNegative": False, "VRCEmote": 1}.items():
         space.add_node(OSCPathNode(PARAMETERS + name, value=value, access=OSCAccess.READWRITE_VALUE))
     space.add_node(OSCPathNode("/avatar/change", value="avtr_7", access=OSCAccess.READWRITE_VALUE))
-    with FakeVrChat({}, is_announced=False) as vrchat:
+    with FakeVrChat({}, is_announced=False) as game:
         probe = OscQueryServer("127.0.0.1", HostInfo("", None, None), [], pytest.fail)
         port = probe.port
         probe.close()
-        service = OSCQueryService(space, "VRChat-Client-AAAAAA", port, vrchat.port)
+        service = OSCQueryService(space, "VRChat-Client-AAAAAA", port, game.port)
         service.start()
         server = service.http_server
         sink = opened(f"vrchat://?{OWN_INTERFACE}&eyes=parameters")
         try:
-            send_until(sink, lambda: len(vrchat.received) == 3)
-            assert vrchat.parameter("v2/JawOpen") == 0.625
-            ours = vrchat.find("_oscjson._tcp", "AvatarDriver-")
+            send_until(sink, lambda: len(game.received) == 3)
+            assert game.parameter("v2/JawOpen") == 0.625
+            ours = game.find("_oscjson._tcp", "AvatarDriver-")
             theirs = OSCQueryClient(ours).get_host_info()
             assert ours.name.startswith(theirs.name)
-            assert theirs.osc_port == vrchat.find("_osc._udp", "AvatarDriver-").port
+            assert theirs.osc_port == game.find("_osc._udp", "AvatarDriver-").port
         finally:
             sink.close()
             service.stop()
@@ -190,6 +191,16 @@ def test_a_vrchat_that_is_not_found_is_said(monkeypatch):
     wait_until(lambda: bool(notices))
     watch.close()
     assert "VRChat is not found by OSCQuery, so it is sent every face parameter there is" in notices[0]
+
+
+def test_doctor_says_whether_vrchat_is_there(monkeypatch):
+    monkeypatch.setattr(vrchat, "_CHECK_S", 5.0)
+    with FakeVrChat(avatar_tree("avtr_1", FIRST)):
+        assert "the avatar avtr_1 takes 5 face parameters" in check_sink(f"vrchat://?{OWN_INTERFACE}", sink_context())
+    monkeypatch.setattr(vrchat, "_CHECK_S", 0.5)
+    with pytest.raises(SinkError, match=r"vrchat://127\.0\.0\.1:9000: VRChat is not found by OSCQuery"):
+        check_sink(f"vrchat://?{OWN_INTERFACE}", sink_context())
+    assert check_sink("vrchat://?discovery=0", sink_context()).endswith("141 parameters of any avatar")
 
 
 @pytest.mark.parametrize(
