@@ -15,6 +15,9 @@ static class Program
             case "garbage": return Garbage(arguments[1], int.Parse(arguments[2]));
             case "receive": return Receive();
             case "avatar": return AvatarCheck.Run();
+            case "axes": return Axes(arguments[1]);
+            case "recordings": return Recordings(arguments[1]);
+            case "player": return AvatarCheck.Play(arguments[1]);
             default: return 99;
         }
     }
@@ -60,6 +63,48 @@ static class Program
         return text.ToString();
     }
 
+    /// <summary>Where nose, left ear, both gazes and chin of one packet's face point, in Unity's axes.</summary>
+    static int Axes(string path)
+    {
+        byte[] packet = File.ReadAllBytes(path);
+        var frame = new FaceFrame();
+        new FrameReader().Read(packet, 0, packet.Length, frame);
+        var outwards = new UnityEngine.Vector3(0f, 0f, 1f);
+        var head = AxisConversion.HeadRotation(frame);
+        Print("nose", head * outwards);
+        Print("left_ear", head * new UnityEngine.Vector3(-1f, 0f, 0f));
+        Print("left_eye", AxisConversion.LeftEyeRotation(frame) * outwards);
+        Print("right_eye", AxisConversion.RightEyeRotation(frame) * outwards);
+        Print("chin", AxisConversion.JawRotation(frame) * outwards);
+        Print("position", AxisConversion.HeadPosition(frame));
+        Console.WriteLine("lids " + frame[ArkitShape.EyeBlinkLeft] + " " + frame[ArkitShape.EyeBlinkRight] + " 0");
+        return 0;
+    }
+
+    static void Print(string name, UnityEngine.Vector3 v) =>
+        Console.WriteLine(name + " " + v.x.ToString("R") + " " + v.y.ToString("R") + " " + v.z.ToString("R"));
+
+    /// <summary>A line for each length-prefixed recording of a file: the number of its frames and the last one's.</summary>
+    static int Recordings(string path)
+    {
+        using (var file = new BinaryReader(File.OpenRead(path)))
+            while (file.BaseStream.Position < file.BaseStream.Length)
+            {
+                try
+                {
+                    var frames = RecordingReader.Read(file.ReadBytes(file.ReadInt32()));
+                    var last = frames.Count == 0 ? null : frames[frames.Count - 1];
+                    Console.WriteLine(
+                        frames.Count + " " + (last == null ? "-" : last.Seq + " " + last.HasShape + " " + Describe(last)));
+                }
+                catch (ProtocolException error)
+                {
+                    Console.WriteLine("refused " + error.Message);
+                }
+            }
+        return 0;
+    }
+
     /// <summary>Garbage collections while one packet is read many times, and the time of each reading.</summary>
     static int Garbage(string path, int count)
     {
@@ -82,12 +127,13 @@ static class Program
         var frame = new FaceFrame();
         using (var receiver = new UdpReceiver(0, "127.0.0.1", message => Console.Error.WriteLine(message)))
         {
+            var inbox = receiver.Inbox;
             Console.WriteLine(receiver.Port);
             while (Console.ReadLine() != null)
             {
-                bool isNew = receiver.TryTakeNewest(ref frame);
+                bool isNew = inbox.TryTakeNewest(ref frame);
                 Console.WriteLine(
-                    receiver.Received + " " + receiver.Lost + " " + receiver.Late + " " + receiver.Damaged + " " +
+                    inbox.Received + " " + inbox.Lost + " " + inbox.Late + " " + inbox.Damaged + " " +
                     (isNew ? frame.Seq : -1) + " " + (frame.HasShape ? frame.Shape[99] : 0f).ToString("R"));
             }
         }

@@ -17,7 +17,12 @@ def test_generated_files_are_in_step(path):
 
 
 def package_entries():
-    return sorted(path for path in PACKAGE.rglob("*") if path.suffix != ".meta")
+    return sorted(
+        path
+        for path in PACKAGE.rglob("*")
+        # Unity does not import folders that end with "~", and wants no .meta files for them.
+        if path.suffix != ".meta" and not any(name.endswith("~") for name in path.relative_to(PACKAGE).parts)
+    )
 
 
 def test_every_file_and_folder_has_a_meta_file_with_its_own_guid():
@@ -47,19 +52,27 @@ def test_the_manifest_is_complete():
     assert f"## {manifest['version']}" in (PACKAGE / "CHANGELOG.md").read_text()
     for name in ("README.md", "LICENSE.md"):
         assert (PACKAGE / name).is_file()
-    for sample in manifest.get("samples", []):
-        assert (PACKAGE / sample["path"]).is_dir()
+    samples = [PACKAGE / sample["path"] for sample in manifest["samples"]]
+    assert all(sample.is_dir() for sample in samples)
+    assert sorted(samples) == sorted((PACKAGE / "Samples~").iterdir())
 
 
 def test_assemblies_refer_to_each_other_by_name():
     assemblies = {path: json.loads(path.read_text()) for path in PACKAGE.rglob("*.asmdef")}
     names = {content["name"] for content in assemblies.values()}
-    assert names == {"AvatarDriver", "AvatarDriver.Core", "AvatarDriver.Tests"}
+    assert names == {"AvatarDriver", "AvatarDriver.Core", "AvatarDriver.ZeroMQ", "AvatarDriver.Tests"}
     for path, content in assemblies.items():
         assert path.stem == content["name"]
         assert {name for name in content["references"] if name.startswith("AvatarDriver")} <= names
     core = json.loads((PACKAGE / "Runtime" / "Core" / "AvatarDriver.Core.asmdef").read_text())
     assert core["noEngineReferences"] is True
+
+
+def test_zeromq_is_left_out_unless_it_is_asked_for():
+    content = json.loads((PACKAGE / "Runtime" / "ZeroMQ" / "AvatarDriver.ZeroMQ.asmdef").read_text())
+    assert content["defineConstraints"] == ["AVATAR_DRIVER_NETMQ"]
+    for path in (PACKAGE / "Runtime").rglob("*.cs"):
+        assert ("NetMQ" in path.read_text()) == (path.parent.name == "ZeroMQ"), path.name
 
 
 def test_the_core_knows_no_engine():

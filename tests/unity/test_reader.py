@@ -1,5 +1,6 @@
 """The Unity client without Unity: its C# compiled by Mono, and compared with the Python side packet by packet."""
 
+import math
 import random
 import shutil
 import socket
@@ -12,9 +13,11 @@ from pathlib import Path
 import msgpack
 import numpy as np
 import pytest
+from support.asymmetric import HEAD_YAW_RAD, asymmetric_face
 
+from protocol import recording_format
 from protocol.csharp import PACKAGE
-from protocol.frame import PARTS, ProtocolError
+from protocol.frame import ARKIT_SHAPES, PARTS, ProtocolError
 from protocol.golden.frames import dense, frames, wink
 from protocol.golden.packets import FOLDER, HELLO
 from protocol.msgpack_codec import Hello, decode, encode, encode_hello
@@ -34,16 +37,18 @@ def program(tmp_path_factory):
     core = folder / "AvatarDriver.Core.dll"
     compile_csharp(core, "library", PACKAGE / "Runtime" / "Core")
     runtime = folder / "AvatarDriver.dll"
-    sources = [PACKAGE / "Runtime", HERE / "stubs" / "UnityEngine.cs"]
-    compile_csharp(runtime, "library", *sources, references=[core], without=PACKAGE / "Runtime" / "Core")
-    tests = [PACKAGE / "Tests", HERE / "stubs" / "NUnit.cs", HERE / "Program.cs", HERE / "AvatarCheck.cs"]
-    compile_csharp(folder / "program.exe", "exe", *tests, references=[core, runtime])
+    compile_csharp(runtime, "library", PACKAGE / "Runtime", HERE / "stubs" / "UnityEngine.cs", references=[core])
+    zeromq = [PACKAGE / "Runtime" / "ZeroMQ", HERE / "stubs" / "NetMQ.cs"]
+    compile_csharp(folder / "AvatarDriver.ZeroMQ.dll", "library", *zeromq, references=[core, runtime])
+    tests = [PACKAGE / "Tests" / "EditMode", HERE / "stubs" / "NUnit.cs", HERE / "Program.cs", HERE / "AvatarCheck.cs"]
+    samples = sorted(folder for folder in (PACKAGE / "Samples~").iterdir() if folder.is_dir())
+    compile_csharp(folder / "program.exe", "exe", *tests, *samples, references=[core, runtime])
     return folder / "program.exe"
 
 
-def compile_csharp(output, target, *sources, references=(), without=None):
-    files = [file for source in sources for file in (sorted(source.rglob("*.cs")) if source.is_dir() else [source])]
-    files = [file for file in files if without is None or without not in file.parents]
+def compile_csharp(output, target, *sources, references=()):
+    """Folders are taken without those in them, as Unity does with one assembly definition in each."""
+    files = [file for source in sources for file in (sorted(source.glob("*.cs")) if source.is_dir() else [source])]
     done = subprocess.run(
         ["mcs", "-langversion:7", "-warnaserror", f"-target:{target}", f"-out:{output}"]
         + [f"-reference:{reference}" for reference in references]
@@ -295,9 +300,84 @@ def test_the_identity_stays_for_frames_that_do_not_carry_it(receiver):
 def test_a_frame_reaches_the_avatar(program):
     done = run(program, "avatar")
     assert done.returncode == 0, done.stderr
-    bound, live, gone, second = done.stdout.splitlines()
-    assert bound == "bound 3"
-    assert live == "live True 100 62.5 0.625"
-    assert gone == "gone False 0 0 0"
-    assert second.startswith("second False error: Port ")
-    assert "close the program that uses it" in second
+    lines = done.stdout.splitlines()
+    assert lines[:4] == [
+        "bound 3 Waiting",
+        "live Live 100 62.5 0.625",
+        "stale Stale 100 62.5 0.625",
+        "gone Lost 0 0 0",
+    ]
+    # The golden face has expression 1.5, -0.75, ..., 0.25; Exp51 is beyond what there is.
+    assert lines[4:6] == ["flame 3 150 -75 25", "from zero 2 0.75 -0.375"]
+    assert lines[6].startswith(
+        "another head 0 warning: Flame Face wants coefficients of my-flame and gets those of open-h"
+    )
+    # Half of 0.625; a quarter of the wink; jawOpen is spoken for; the stronger of two; found by its name.
+    assert lines[7] == "mapped 4 31.25 25 False 75 0"
+    assert lines[8].startswith("second False error: Port ")
+    assert "close the program that uses it" in lines[8]
+    assert len(lines) == 9
+
+
+def test_the_asymmetric_face_has_unitys_signs(program, tmp_path):
+    """Unity's +X is the subject's right for a face that looks along +Z."""
+    (tmp_path / "packet").write_bytes(encode(asymmetric_face()))
+    done = run(program, "axes", tmp_path / "packet")
+    points = {line.split()[0]: np.array(line.split()[1:], float) for line in done.stdout.splitlines()}
+    assert points["nose"] == pytest.approx([-math.sin(HEAD_YAW_RAD), 0, math.cos(HEAD_YAW_RAD)], abs=1e-6)
+    assert points["left_ear"][2] < -0.3  # turned to the left: the left ear goes back
+    for eye in ("left_eye", "right_eye"):
+        assert points[eye][1] == pytest.approx(math.sin(math.radians(15)), abs=1e-6)
+        assert points[eye][0] == pytest.approx(math.sin(math.radians(12)) * math.cos(math.radians(15)), abs=1e-6)
+    assert points["chin"][0] > 0.05  # to the right
+    assert points["chin"][1] < -0.1  # open
+    assert points["position"] == pytest.approx([-0.02, -0.01, -0.6])
+    assert points["lids"].tolist() == [1, 0, 0]
+
+
+def recording(frames):
+    records = [encode_hello(HELLO), *map(encode, frames)]
+    return recording_format.encode_header(1) + b"".join(map(recording_format.encode_record, records))
+
+
+def read_recordings(program, recordings, path):
+    path.write_bytes(b"".join(struct.pack("<i", len(data)) + data for data in recordings))
+    done = run(program, "recordings", path)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_recordings_are_read_to_the_same_values(program, tmp_path):
+    sent = [replace(dense(), seq=7), replace(dense(), seq=8, shape=None), replace(dense(), seq=9, shape=None)]
+    whole = recording(sent)
+    cut = whole[:-5]
+    unknown = whole + recording_format.encode_record(b"later", kind=9)
+    lines = read_recordings(program, [whole, cut, unknown, recording([])], tmp_path / "recordings")
+    last = described(replace(sent[2], shape=sent[0].shape))
+    assert lines == [f"3 9 True {last}", f"2 8 True {last}".replace("face 9", "face 8"), f"3 9 True {last}", "0 -"]
+
+
+def test_mutated_recordings_are_read_or_refused(program, tmp_path):
+    chance = random.Random("mutated recordings")
+    wholes = [recording([]), recording([wink()]), recording([wink(), dense()])]
+    recordings = [mutated(wholes[2], chance) for _ in range(2_000)]
+    lines = read_recordings(program, recordings + wholes, tmp_path / "recordings")
+    assert len(lines) == 2_003
+    assert sum(line.startswith("refused") for line in lines) > 500
+    # What is read are the frames that were written, or the first of them: checksums let nothing else through.
+    assert {line for line in lines if not line.startswith("refused")} == set(lines[2_000:])
+
+
+def test_the_sample_plays_a_recording(program, tmp_path):
+    def opened(seq, weight):
+        arkit = np.zeros(52, np.float32)
+        arkit[ARKIT_SHAPES.index("jawOpen")] = weight
+        return replace(wink(), seq=seq, publish_ns=10**9 + seq * 50_000_000, arkit=arkit)
+
+    path = tmp_path / "talk.adrec"
+    path.write_bytes(recording([opened(0, 0.0), opened(1, 0.5), opened(2, 1.0)]))
+    done = run(program, "player", path)
+    assert done.returncode == 0, done.stderr
+    # 20 frames a second, shown at 30: two thirds of the way, one third, ...
+    shown = ["frame 0", "shown 0.000", "shown 0.333", "frame 1", "shown 0.667", "frame 2", *["shown 1.000"] * 3]
+    assert done.stdout.splitlines() == shown

@@ -10,6 +10,7 @@ namespace UnityEngine
     public sealed class RangeAttribute : Attribute { public RangeAttribute(float low, float high) { } }
     public sealed class MinAttribute : Attribute { public MinAttribute(float low) { } }
     public sealed class AddComponentMenu : Attribute { public AddComponentMenu(string path) { } }
+    public sealed class CreateAssetMenuAttribute : Attribute { public string menuName { get; set; } public string fileName { get; set; } }
     public sealed class DefaultExecutionOrder : Attribute { public DefaultExecutionOrder(int order) { } }
 
     public static class Mathf
@@ -19,6 +20,8 @@ namespace UnityEngine
         public static float Sin(float value) => (float)Math.Sin(value);
         public static float Cos(float value) => (float)Math.Cos(value);
         public static float Abs(float value) => Math.Abs(value);
+        public static float Max(float a, float b) => Math.Max(a, b);
+        public static int Min(int a, int b) => Math.Min(a, b);
         public static float Clamp01(float value) => Math.Max(0f, Math.Min(1f, value));
 
         public static float MoveTowards(float from, float to, float most) =>
@@ -52,16 +55,39 @@ namespace UnityEngine
 
         public static Quaternion Slerp(Quaternion a, Quaternion b, float t)
         {
-            // Exact at both ends, which is all that the tests look at.
-            float x = a.x + (b.x - a.x) * t, y = a.y + (b.y - a.y) * t, z = a.z + (b.z - a.z) * t, w = a.w + (b.w - a.w) * t;
-            float length = Mathf.Sqrt(x * x + y * y + z * z + w * w);
-            return new Quaternion(x / length, y / length, z / length, w / length);
+            float cosine = a.x * b.x + a.y * b.y + a.z * b.z + a.w * b.w, sign = cosine < 0f ? -1f : 1f;
+            double angle = Math.Acos(Math.Min(1.0, Math.Abs(cosine)));
+            float sine = (float)Math.Sin(angle);
+            float from = sine < 1e-6f ? 1f - t : (float)Math.Sin((1 - t) * angle) / sine;
+            float to = sign * (sine < 1e-6f ? t : (float)Math.Sin(t * angle) / sine);
+            return new Quaternion(
+                from * a.x + to * b.x, from * a.y + to * b.y, from * a.z + to * b.z, from * a.w + to * b.w);
         }
     }
 
     public class Object
     {
         public static void DestroyImmediate(Object gone) { }
+    }
+
+    public class ScriptableObject : Object
+    {
+        public static T CreateInstance<T>() where T : ScriptableObject, new() => new T();
+    }
+
+    /// <summary>Only the straight line, which is all that the tests use.</summary>
+    public sealed class AnimationCurve
+    {
+        float _from, _to;
+        public int length { get; private set; }
+        public static AnimationCurve Linear(float timeStart, float valueStart, float timeEnd, float valueEnd) =>
+            new AnimationCurve { _from = valueStart, _to = valueEnd, length = 2 };
+        public float Evaluate(float time) => _from + (_to - _from) * time;
+    }
+
+    public static class Application
+    {
+        public static string streamingAssetsPath { get; set; } = ".";
     }
 
     public class Component : Object

@@ -27,17 +27,23 @@ namespace AvatarDriver
         /// <summary>The head's origin in the camera's frame, m.</summary>
         public static Vector3 HeadPosition(FaceFrame frame) => Position(frame.HeadTranslation);
 
-        /// <summary>Head to camera.</summary>
-        public static Quaternion HeadRotation(FaceFrame frame) => Rotation(frame.HeadRotation);
+        /// <summary>Head to camera; <paramref name="gain"/> turns less (below 1) or more about the same axis.</summary>
+        public static Quaternion HeadRotation(FaceFrame frame, float gain = 1f)
+        {
+            float[] values = frame.HeadRotation;
+            return Rotation(values[0] * gain, values[1] * gain, values[2] * gain);
+        }
 
         /// <summary>Jaw to head.</summary>
         public static Quaternion JawRotation(FaceFrame frame) => Rotation(frame.Jaw);
 
         /// <summary>Left eyeball to head.</summary>
-        public static Quaternion LeftEyeRotation(FaceFrame frame) => Eye(frame.Gaze[0], frame.Gaze[1]);
+        public static Quaternion LeftEyeRotation(FaceFrame frame, float gain = 1f) =>
+            Eye(frame.Gaze[0] * gain, frame.Gaze[1] * gain);
 
         /// <summary>Right eyeball to head.</summary>
-        public static Quaternion RightEyeRotation(FaceFrame frame) => Eye(frame.Gaze[2], frame.Gaze[3]);
+        public static Quaternion RightEyeRotation(FaceFrame frame, float gain = 1f) =>
+            Eye(frame.Gaze[2] * gain, frame.Gaze[3] * gain);
 
         static Vector3 Position(float[] values) => Position(values[0], values[1], values[2]);
 
