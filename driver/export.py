@@ -11,6 +11,7 @@ from typing import BinaryIO, NamedTuple
 from driver.errors import RunError, UsageError
 from driver.exports.bvh import write_bvh
 from driver.exports.csv_table import write_csv
+from driver.exports.glb import write_glb
 from driver.exports.livelink_csv import write_livelink_csv
 from driver.exports.table import Table, read_table, write_npz
 from driver.sinks.sink import Notice
@@ -28,6 +29,7 @@ FORMATS: dict[str, Format] = {
     "npz": Format(write_npz, "arrays for NumPy", ".npz"),
     "csv": Format(write_csv, "a table of text, every value of the motion space a column", ".csv"),
     "livelink-csv": Format(write_livelink_csv, "what the Live Link Face app records, for Unreal", "_livelink.csv"),
+    "glb": Format(write_glb, "the head with its shapes moving, for three.js, Blender, game engines", ".glb"),
     "bvh": Format(write_bvh, "neck, head, jaw and eyes as a skeleton", ".bvh"),
 }
 

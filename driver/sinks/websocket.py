@@ -34,6 +34,8 @@ _SEND_BUFFER_BYTES = 16_384
 _PING_EVERY_S, _PONG_WITHIN_S = 5.0, 10.0
 # How long clients that keep up may take for their last frames when the output closes, and then for their farewell.
 _LAST_FRAMES_S, _FAREWELL_S = 0.2, 0.5
+# How long a browser may take for the end of a page.
+_PAGE_WITHIN_S = 10.0
 # Clients have nothing to say.
 _LONGEST_MESSAGE_BYTES = 1024
 
@@ -99,7 +101,7 @@ class WebSocketSink:
         """Give clients that keep up their last frames, say goodbye and close the port."""
         with contextlib.suppress(RuntimeError):  # closed before
             self._loop.call_soon_threadsafe(self._stop.set)
-        self._worker.join(2 * (_LAST_FRAMES_S + _FAREWELL_S) + 1.0)
+        self._worker.join(_LAST_FRAMES_S + _FAREWELL_S + 2.0)
 
     # All that follows runs in the server's thread.
 
@@ -118,7 +120,7 @@ class WebSocketSink:
             compression=None,  # floats hardly shrink
             ping_interval=_PING_EVERY_S,
             ping_timeout=_PONG_WITHIN_S,
-            close_timeout=_FAREWELL_S,
+            close_timeout=_PAGE_WITHIN_S,
             max_size=_LONGEST_MESSAGE_BYTES,
             write_limit=_SEND_BUFFER_BYTES,
             server_header=None,
@@ -127,7 +129,7 @@ class WebSocketSink:
         await self._stop.wait()
         await _at_most(_LAST_FRAMES_S, *(waiting.sent() for waiting in self._clients))
         server.close()
-        await _at_most(2 * _FAREWELL_S, server.wait_closed())
+        await _at_most(_FAREWELL_S, server.wait_closed())
         for waiting in self._clients:  # those that do not answer
             waiting.abort()
 
@@ -231,6 +233,5 @@ def _response(status: HTTPStatus, content_type: str, body: bytes) -> Response:
 def _quiet_logger() -> logging.Logger:
     """Browsers open connections that they never use; the library would tell of each with a traceback."""
     logger = logging.getLogger(__name__)
-    logger.addHandler(logging.NullHandler())
-    logger.propagate = False
+    logger.disabled = True
     return logger

@@ -1,4 +1,4 @@
-"""The JavaScript client in Node: its own tests, its types, the same verdicts as ours, and every frame of a live stream."""
+"""The JavaScript client in Node: its own tests, its types, our own reader's verdicts, every frame of a live stream."""
 
 import json
 import random

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import shutil
 import subprocess
@@ -95,7 +96,7 @@ class Browser:
     def wait_for(self, script: str, within_s: float = 30.0) -> None:
         """Returns when the expression is true; fails the test, with what the page said, when it does not in time."""
         deadline_s = time.monotonic() + within_s
-        while not self.evaluate(script):
+        while not self.evaluate(f"Boolean({script})"):
             said = "\n".join(self.errors + self.console)
             assert time.monotonic() < deadline_s, f"{script} did not come true; the page said:\n{said}"
             time.sleep(0.05)
@@ -140,10 +141,8 @@ class Browser:
 
     def close(self) -> None:
         if hasattr(self, "_browser"):
-            try:
+            with contextlib.suppress(WebSocketException, OSError):
                 self._call("Browser.close")
-            except (WebSocketException, OSError):
-                pass
             self._browser.close()
         try:
             self._process.wait(5)

@@ -17,8 +17,8 @@ export class Stage {
     this.camera = new THREE.PerspectiveCamera(FIELD_OF_VIEW_DEG, 1, 0.05, 20);
     const distance = HEIGHT_M / 2 / Math.tan((FIELD_OF_VIEW_DEG / 2) * THREE.MathUtils.DEG2RAD);
     this.camera.position.copy(CENTRE_M).add(new THREE.Vector3(0, 0, distance));
-    this.scene.add(new THREE.HemisphereLight("#ffffff", "#b09c90", 1.6));
-    const key = new THREE.DirectionalLight("#fff6ec", 2.2);
+    this.scene.add(new THREE.HemisphereLight("#ffffff", "#b8a59a", 2.0));
+    const key = new THREE.DirectionalLight("#fff6ec", 2.8);
     key.position.set(-0.45, 0.55, 0.75);
     this.scene.add(key);
     this.drawn = 0;

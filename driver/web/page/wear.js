@@ -1,7 +1,8 @@
-/** Loads what is worn: the open head, a VRM, or any glTF with ARKit's shapes. */
+/** Loads what is worn: the open head, a VRM, any glTF with ARKit's shapes, or one that moves by itself. */
 
 import { VRMLoaderPlugin, VRMUtils } from "@pixiv/three-vrm";
 import { GLTFLoader } from "three/addons/loaders/GLTFLoader.js";
+import { AnimatedHead } from "/page/animated_head.js";
 import { MorphHead } from "/page/morph_head.js";
 import { VrmAvatar } from "/page/vrm_avatar.js";
 
@@ -27,7 +28,8 @@ export async function wearFile(url, name) {
     VRMUtils.combineSkeletons(gltf.scene);
     return new VrmAvatar(vrm);
   }
+  if (gltf.animations.length) return new AnimatedHead(gltf);
   const head = new MorphHead(gltf.scene);
-  if (!head.shapeCount) throw new Error(`${name} has none of ARKit's shapes; take a VRM, or a glTF whose morph targets have Apple's names`);
-  return head;
+  if (head.shapeCount) return head;
+  throw new Error(`${name} has none of ARKit's shapes; take a VRM, or a glTF whose morph targets have Apple's names`);
 }
