@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import zmq
 
-from protocol import ifacialmocap, livelink, osc_face, vmc
+from protocol import ifacialmocap, livelink, osc_face, vmc, vrchat
 from protocol.frame import ARKIT_SHAPES, PARTS
 from protocol.golden.frames import dense, wink
 from protocol.golden.packets import HELLO
@@ -160,6 +160,7 @@ def test_addresses_and_ports_are_documented():
         vmc.ASSISTANT_PORT,
         livelink.DEFAULT_PORT,
         ifacialmocap.DEFAULT_PORT,
+        vrchat.DEFAULT_PORT,
     ):
         assert f"127.0.0.1:{port}" in DOCUMENT
     assert f"(performer: {vmc.PERFORMER_PORT})" in DOCUMENT
