@@ -30,15 +30,25 @@ def why_not(error_number: int | None, reason: str, port: int) -> str:
             return f"{reason}; check the address"
 
 
-def own_address(host: str) -> str:
-    """The address of this machine that `host` can answer to: 127.0.0.1 when it is this machine itself."""
+def address_of(host: str) -> str:
+    """The numeric address of a machine, of IPv4 where it has one; SinkError when nobody is called so."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.connect(address)
-            return str(probe.getsockname()[0])
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as error:
         raise SinkError(f"no machine is called {host!r}; check the name") from error
+    family_first = min(found, key=lambda one: one[0] != socket.AF_INET)
+    return str(family_first[4][0])
+
+
+def own_address(host: str) -> str:
+    """The address of this machine that `host` can answer to: 127.0.0.1 when it is this machine itself."""
+    address = address_of(host)
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((address, 9))  # sends nothing
+        except OSError as error:
+            raise SinkError(f"{host} cannot be reached: {error.strerror or error}; check the network") from error
+        return str(probe.getsockname()[0])
 
 
 def is_listened_to(host: str, port: int) -> bool | None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from driver.errors import SinkError, UsageError
-from driver.sinks.listen import own_address
+from driver.sinks.listen import address_of, own_address
 from driver.sinks.oscquery import OscQueryServer, ask_host_info, ask_tree
 from driver.sinks.sink import Notice
 from driver.sinks.vrchat_discovery import Client, Discovery
@@ -48,19 +48,24 @@ class AvatarWatch:
         self._file = file
         self.port: int | None = None
         self.avatar = local_avatar(file)
-        self._here = own_address(host)
-        self._host = socket.gethostbyname(host)
+        self._here, self._host = own_address(host), address_of(host)
         self._announced = ""
         self._ended = threading.Event()
         self._settled = threading.Event()
         self._said: set[str] = set()
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((self._here, 0))
-        self._socket.settimeout(_POLL_S)
-        osc_port = int(self._socket.getsockname()[1])
+        if ":" in self._host:
+            raise SinkError(f"VRChat cannot be looked for at {host}: it speaks IPv4; give such an address")
         name = f"AvatarDriver-{secrets.token_hex(3)}"
-        info = HostInfo(name, self._here, osc_port)
-        self._server = OscQueryServer(self._here, info, [Endpoint(AVATAR_CHANGE, "s")], self._fail)
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self._socket.bind((self._here, 0))
+            self._socket.settimeout(_POLL_S)
+            osc_port = int(self._socket.getsockname()[1])
+            info = HostInfo(name, self._here, osc_port)
+            self._server = OscQueryServer(self._here, info, [Endpoint(AVATAR_CHANGE, "s")], self._fail)
+        except BaseException:
+            self._socket.close()
+            raise
         self._discovery = Discovery(name, self._here, self._server.port, osc_port, interfaces)
         self._worker = Worker("vrchat", self._watch, self._fail)
         self._worker.start()

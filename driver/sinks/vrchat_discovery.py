@@ -100,7 +100,7 @@ class Discovery:
                 continue
             for address in info.parsed_addresses():
                 if address == host or (is_ours(host) and is_ours(address)):
-                    return Client(name, address, info.port)
+                    return Client(name.removesuffix(f".{_QUERY_SERVICE}"), address, info.port)
         return None
 
 

@@ -68,7 +68,7 @@ def test_vrchat_is_found_and_gets_what_its_avatar_has():
         assert game.received["/tracking/eye/LeftRightPitchYaw"] == pytest.approx((0, 0, -7.162, 14.324), abs=1e-3)
         parameters = {address for address in game.received if address.startswith(PARAMETERS)}
         assert parameters == {PARAMETERS + name for name in FIRST if name != "GestureLeft"}
-        assert any("the avatar avtr_1 takes 5 face parameters" in notice for notice in notices)
+        assert "VRChat-Client-F4A3B2: the avatar avtr_1 takes 5 face parameters" in notices
 
         # VRChat says that another avatar is put on, as it says it to every program that it finds by mDNS.
         service = game.find("_osc._udp", "AvatarDriver-")
@@ -211,6 +211,7 @@ def test_doctor_says_whether_vrchat_is_there(monkeypatch):
         ("vrchat://?eyes=left", UsageError, "eyes is one of auto, native, parameters"),
         ("vrchat://?colour=1", UsageError, "unknown option 'colour'"),
         ("vrchat://?discovery=0&avatar_file=/nowhere.json", UsageError, "/nowhere.json cannot be used"),
+        ("vrchat://[::1]", SinkError, "it speaks IPv4"),
         ("vrchat://no-such-machine.invalid", SinkError, "no machine is called 'no-such-machine.invalid'"),
     ],
 )
