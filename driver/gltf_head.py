@@ -125,9 +125,9 @@ class _Corners:
     def __init__(self, head: HeadModel) -> None:
         self._head = head
         numbers = np.zeros(len(head.f), np.uint8) if head.groups is None else head.groups
-        self._numbers = {GROUPS[number]: number for number in np.unique(numbers)}
-        self._is_in = {group: numbers == number for group, number in self._numbers.items()}
-        self.groups = tuple(self._numbers)
+        is_in: list[NDArray[np.bool_]] = [numbers == number for number in range(len(GROUPS))]
+        self._is_in = {group: chosen for group, chosen in zip(GROUPS, is_in, strict=True) if chosen.any()}
+        self.groups = tuple(self._is_in)
 
     def of(self, group: str) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
         """The head's vertex of each of the group's own [N], and the corners of its triangles [3 F] among these."""

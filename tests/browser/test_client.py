@@ -29,6 +29,8 @@ def node() -> list[str]:
         pytest.skip("needs Node.js: apt-get install nodejs")
     version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
     major = int(version.strip("v\n").split(".")[0])
+    if major < 20:
+        pytest.skip(f"needs Node.js 20 for its WebSocket; this one is {version.strip()}")
     return ["node"] if major >= 22 else ["node", "--experimental-websocket", "--no-warnings"]
 
 

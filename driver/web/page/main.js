@@ -41,7 +41,11 @@ const model = wishes.get("model");
 wear(model ? wearFile(model, model) : wearOpenHead());
 
 element("own").onclick = () => wear(wearOpenHead());
-element("file").onchange = (event) => event.target.files[0] && wearDropped(event.target.files[0]);
+element("file").onchange = (event) => {
+  const [file] = event.target.files;
+  event.target.value = ""; // so that the same file, changed meanwhile, can be chosen again
+  if (file) wearDropped(file);
+};
 element("mirror").checked = wishes.get("mirror") === "1";
 element("mirror").onchange = () => document.body.classList.toggle("mirrored", element("mirror").checked);
 element("mirror").onchange();

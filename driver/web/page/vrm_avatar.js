@@ -24,12 +24,14 @@ export class VrmAvatar {
     this.turn(bone("leftUpperArm"), [0, 0, -Math.sin(ARMS_DOWN_RAD / 2), Math.cos(ARMS_DOWN_RAD / 2)]);
     this.turn(bone("rightUpperArm"), [0, 0, Math.sin(ARMS_DOWN_RAD / 2), Math.cos(ARMS_DOWN_RAD / 2)]);
     this.expressions = vrm.expressionManager;
+    const hasEyes = bone("leftEye") || bone("rightEye") || vrm.lookAt?.applier.constructor.type === "expression";
+    this.lookAt = hasEyes ? vrm.lookAt : null;
     /** @type {{ name: string, shape: number }[]} */
     this.shapes = Object.keys(this.expressions?.expressionMap ?? {})
       .map((name) => ({ name, shape: shapeIndex(name) }))
-      .filter(({ shape }) => shape !== undefined && !(vrm.lookAt && ARKIT_SHAPES[shape].startsWith("eyeLook")));
+      .filter(({ shape }) => shape !== undefined && !(this.lookAt && ARKIT_SHAPES[shape].startsWith("eyeLook")));
     this.isPerfectSync = this.shapes.length >= PERFECT_SYNC_SHAPES;
-    if (vrm.lookAt) vrm.lookAt.autoUpdate = false; // we say where it looks
+    if (this.lookAt) this.lookAt.autoUpdate = false; // we say where it looks
     vrm.update(0);
     vrm.scene.updateWorldMatrix(true, true);
     const place = this.head.getWorldPosition(new THREE.Vector3());
@@ -50,10 +52,10 @@ export class VrmAvatar {
     const still = [0, 0, 0, 1];
     this.turn(this.neck, between(still, pose.headQuaternion, NECK_SHARE));
     this.turn(this.head, between(still, pose.headQuaternion, this.neck ? 1 - NECK_SHARE : 1));
-    if (this.vrm.lookAt) {
+    if (this.lookAt) {
       // Avatars turn both eyes together. Positive is down and to the subject's left, here as on the wire.
-      this.vrm.lookAt.pitch = (DEGREES * (pose.gaze[0] + pose.gaze[2])) / 2;
-      this.vrm.lookAt.yaw = (DEGREES * (pose.gaze[1] + pose.gaze[3])) / 2;
+      this.lookAt.pitch = (DEGREES * (pose.gaze[0] + pose.gaze[2])) / 2;
+      this.lookAt.yaw = (DEGREES * (pose.gaze[1] + pose.gaze[3])) / 2;
     }
     this.vrm.update(passedS);
   }
