@@ -104,9 +104,10 @@ def check_sink(url: str, context: SinkContext) -> str:
     if parsed.scheme in _CHECKS:
         return _CHECKS[parsed.scheme](parsed)
     sink = _OPENERS[parsed.scheme](parsed, context)
+    counts_clients = sink.clients() is not None  # it listens itself
     sink.close()
     port = int(sink.name.rpartition(":")[2])
-    if parsed.scheme in _RECEIVERS and is_listened_to(parsed.host, port) is False:
+    if parsed.scheme in _RECEIVERS and not counts_clients and is_listened_to(parsed.host, port) is False:
         return f"can be opened, but nobody listens on port {port} yet: {_RECEIVERS[parsed.scheme]}"
     return "can be opened"
 
@@ -160,5 +161,6 @@ _RECEIVERS = {
     "udp": "start the game with our Unity package",
     "osc": "start the program that shall receive",
     "vmc": "start VSeeFace, Warudo, VNyan or another receiver, and switch on VMC in it",
+    "ifacialmocap": "start the program that shall receive, and switch on iFacialMocap in it",
     "livelink": "open the Unreal project, with Live Link, Apple ARKit and Apple ARKit Face Support enabled",
 }

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import pytest
 import zmq
+from websockets.sync.server import serve
 
-from protocol import ifacialmocap, livelink, osc_face, vmc, vrchat
+from protocol import ifacialmocap, livelink, osc_face, vmc, vrchat, vtube_studio
 from protocol.frame import ARKIT_SHAPES, PARTS
 from protocol.golden.frames import dense, wink
 from protocol.golden.packets import HELLO
 from protocol.msgpack_codec import encode, encode_hello
 from protocol.recording_format import encode_header, encode_record
+from protocol.vtube_studio_face import OWN_PARAMETERS, tracking_values
 
 DOCUMENT = (Path(__file__).parents[2] / "protocol" / "PROTOCOL.md").read_text(encoding="utf-8")
 EXAMPLES = {
@@ -65,7 +67,7 @@ def run_example(name, *arguments, ports=None):
 
 
 def test_every_example_is_run_here():
-    assert sorted(EXAMPLES) == ["osc", "recording", "udp", "zmq"]
+    assert sorted(EXAMPLES) == ["osc", "recording", "udp", "ws", "zmq"]
 
 
 def test_the_zeromq_example():
@@ -85,6 +87,22 @@ def test_the_zeromq_example():
     assert re.fullmatch(r"\d+ 0\.25 0\.625", lines[50])
     # Every tenth number was a hello's.
     assert lines[-1] == "100 frames, 11 lost"
+
+
+def test_the_websocket_example():
+    def attend(client):
+        client.send(encode_hello(HELLO))
+        for seq in range(100):
+            client.send(encode(replace(wink(), seq=seq)))
+
+    with serve(attend, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        lines = run_example("ws", ports={5573: server.socket.getsockname()[1]})
+        server.shutdown()
+        thread.join()
+    assert lines[0] == "hello open-head/1 60.0"
+    assert lines[1:] == [f"{seq} 52" for seq in range(100)]
 
 
 def test_the_udp_example():
@@ -163,4 +181,12 @@ def test_addresses_and_ports_are_documented():
         vrchat.DEFAULT_PORT,
     ):
         assert f"127.0.0.1:{port}" in DOCUMENT
+    assert f"ws://127.0.0.1:{vtube_studio.DEFAULT_PORT}" in DOCUMENT
     assert f"(performer: {vmc.PERFORMER_PORT})" in DOCUMENT
+
+
+def test_the_parameters_of_vtube_studio_are_documented():
+    section = DOCUMENT.split("## VTube Studio")[1].split("\n## ")[0]
+    named = set(re.findall(r"`([A-Z][A-Za-z]+)`", section))
+    assert set(tracking_values(wink())) <= named
+    assert {parameter.name for parameter in OWN_PARAMETERS[52:]} <= named

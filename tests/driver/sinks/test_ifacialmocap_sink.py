@@ -6,7 +6,7 @@ import pytest
 from support.stream import UdpReceiver, numbered, sink_context, wait_until
 
 from driver.errors import SinkError
-from driver.publish import open_sink
+from driver.publish import check_sink, open_sink
 from driver.sinks import ifacialmocap as sink_module
 from driver.sinks.ifacialmocap import IFacialMocapServer
 
@@ -204,6 +204,16 @@ def test_a_program_on_the_same_address_and_port_is_told_what_to_do(program):
 def test_a_taken_port_is_said_with_its_remedy():
     with UdpReceiver() as taken, pytest.raises(SinkError, match=f"another program listens on port {taken.port}"):
         open_sink(f"ifacialmocap://127.0.0.1:{taken.port}?mode=listen", sink_context())
+
+
+def test_doctor_says_what_opening_alone_does_not(program):
+    listener = program("127.0.0.1")
+    assert check_sink(f"ifacialmocap://127.0.0.1:{listener.port}", sink_context()) == "can be opened"
+    with pytest.raises(SinkError, match="another program listens"):
+        check_sink(f"ifacialmocap://127.0.0.1:{listener.port}?mode=listen", sink_context())
+    listener.close()
+    assert "nobody listens on port" in check_sink(f"ifacialmocap://127.0.0.1:{listener.port}", sink_context())
+    assert check_sink(f"ifacialmocap://127.0.0.1:{listener.port}?mode=listen", sink_context()) == "can be opened"
 
 
 def test_listening_for_the_network_is_warned_of():
