@@ -224,6 +224,7 @@ def _response(status: HTTPStatus, content_type: str, body: bytes) -> Response:
             "Content-Length": str(len(body)),
             "Connection": "close",
             "Cache-Control": "no-cache",
+            "Access-Control-Allow-Origin": "*",  # none of the files is a secret, and other pages may use the client
             "X-Content-Type-Options": "nosniff",
         }
     )

@@ -158,7 +158,9 @@ def test_the_same_port_serves_the_page(sink):
     page = fetch(sink, "/")
     assert page.headers["Content-Type"].startswith("text/html")
     assert b"cdn.jsdelivr.net/npm/three@" in page.read()
-    assert fetch(sink, "/client/index.js").headers["Content-Type"].startswith("text/javascript")
+    script = fetch(sink, "/client/index.js")
+    assert script.headers["Content-Type"].startswith("text/javascript")
+    assert script.headers["Access-Control-Allow-Origin"] == "*"
     head = fetch(sink, "/head.glb").read()
     assert head[:4] == b"glTF"
     assert len(head) == struct.unpack("<I", head[8:12])[0] > 1_000_000
