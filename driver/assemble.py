@@ -42,6 +42,7 @@ from driver.types import AudioChunk, VideoFrame
 from driver.weights import find_audio_model, find_native_face
 from models.head.arkit import ArkitMap
 from models.head.flame import open_head
+from models.head.mirror import MotionMirror
 from models.head.regions import mouth_projector
 from protocol.frame import OPEN_HEAD_ID
 from protocol.msgpack_codec import Hello
@@ -89,8 +90,11 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
             when_full = "drop_oldest" if is_paced else "wait"
             sinks.append(Recorder(Path(settings.record), context, overwrite=overwrite, when_full=when_full))
         publisher = Publisher(sinks, notify)
-        fuser = Fuser(settings.fuse, mouth_projector(head, arkit), IdleMotion())
-        builder = FrameBuilder(settings.frame, settings.head, arkit, motion_map)
+        fuser = Fuser(settings.fuse, mouth_projector(head, arkit), IdleMotion(settings=settings.idle))
+        mirror = MotionMirror(head) if settings.mirror else None
+        builder = FrameBuilder(
+            settings.frame, settings.head, arkit, motion_map, channels=settings.channels, mirror=mirror
+        )
         # The clock starts last: what takes its time comes before.
         epoch_ns = time.perf_counter_ns() + _HEAD_START_NS
         pipeline = Pipeline(

@@ -83,6 +83,7 @@ def run_parser() -> argparse.ArgumentParser:
     add("--record", metavar="FILE", help="append every frame to FILE")
     add("--force", action="store_true", help="overwrite the recording if it exists")
     add("--rate", type=float, dest="rate_hz", metavar="HZ", help="frames a second (default: 60)")
+    add("--mirror", action="store_true", default=None, help="exchange left and right in everything that is sent")
     # How the camera drives the face
     add("--tracker", choices=get_args(Tracker), help="what reads the face: our network, or MediaPipe with our solver")
     add(

@@ -6,6 +6,8 @@ rate_hz = 60
 strength = 0.5
 [smooth.head_rotation]
 min_cutoff_hz = 1.0
+[channels.jawOpen]
+gain = 1.2
 """
 
 from __future__ import annotations
@@ -19,9 +21,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from driver.channels import Channel, default_channels
 from driver.errors import UsageError
 from driver.framing import FrameSettings
 from driver.fuse import FuseSettings
+from driver.idle import IdleSettings
 from driver.knobs import VoiceSettings
 from driver.smooth import SmoothSettings
 from protocol.frame import OPEN_HEAD_ID
@@ -59,6 +63,7 @@ class Settings:
     face_lookahead   pictures that the native tracker's expression and jaw may wait for, 0..2: steadier, so much later
     duration_s       stop after so many seconds
     control          "osc://127.0.0.1:9011": listen there for knobs to turn; None = do not listen
+    mirror           exchange left and right in everything that is sent
     """
 
     webcam: str | None = None
@@ -78,11 +83,14 @@ class Settings:
     face_lookahead: int = 0
     duration_s: float | None = None
     control: str | None = None
+    mirror: bool = False
     camera: CameraSettings = field(default_factory=CameraSettings)
     fuse: FuseSettings = field(default_factory=FuseSettings)
     smooth: SmoothSettings = field(default_factory=SmoothSettings)
     frame: FrameSettings = field(default_factory=FrameSettings)
     voice: VoiceSettings = field(default_factory=VoiceSettings)
+    idle: IdleSettings = field(default_factory=IdleSettings)
+    channels: dict[str, Channel] = field(default_factory=default_channels)
 
     def __post_init__(self) -> None:
         if not 1 <= self.rate_hz <= 1000:
@@ -119,7 +127,8 @@ Section = TypeVar("Section")
 
 
 def _merged(section: Section, table: dict[str, Any], path: str, prefix: str) -> Section:
-    hints = get_type_hints(type(section))
+    """`section`, a dataclass or a dict of them by name, with what `table` says."""
+    hints = section if isinstance(section, dict) else get_type_hints(type(section))
     changes: dict[str, Any] = {}
     for key, value in table.items():
         name = f"{prefix}{key}"
@@ -127,13 +136,15 @@ def _merged(section: Section, table: dict[str, Any], path: str, prefix: str) -> 
             close = difflib.get_close_matches(key, hints, 1)
             remedy = f"did you mean {prefix}{close[0]}?" if close else f"known keys: {', '.join(sorted(hints))}"
             raise UsageError(f"{path}: unknown key {name}; {remedy}")
-        now = getattr(section, key)
-        if dataclasses.is_dataclass(now):
+        now = section[key] if isinstance(section, dict) else getattr(section, key)
+        if dataclasses.is_dataclass(now) or isinstance(now, dict):
             if not isinstance(value, dict):
                 raise UsageError(f"{path}: {name} is {value!r}; it must be a table, [{name}]")
             changes[key] = _merged(now, typing.cast(dict[str, Any], value), path, f"{name}.")
         else:
             changes[key] = _coerced(value, hints[key], f"{path}: {name}")
+    if isinstance(section, dict):
+        return typing.cast(Section, {**section, **changes})
     return dataclasses.replace(typing.cast(Any, section), **changes)
 
 

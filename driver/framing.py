@@ -1,37 +1,51 @@
-"""A fused, smoothed motion becomes the frame that is published: ARKit weights, identity now and then, number, time."""
+"""A fused, smoothed motion becomes the frame that is published: ARKit weights, identity now and then, number, time.
+
+What the user wants changed is changed here, once, for all that a frame carries:
+
+- Channels (`driver.channels`) change the ARKit weights; expression, jaw, lids and gaze then move by what that change of
+  weights means on the head. So both tell of the same face, and what a motion has beside ARKit's shapes stays in it.
+- The mirror comes after, for the whole motion, the pose, the weights and the identity. Channels so belong to the user's
+  own left and right, mirrored or not.
+- Last, a motion map carries the changed motion over to another head; weights are the same for every head.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from driver.channels import Channel, Channels, default_channels
 from driver.fuse import Fused
 from driver.motion_vector import HIGHEST, LOWEST, parts
-from models.head.arkit import ArkitMap
-from protocol.frame import ARKIT_SHAPES, PART_BY_NAME, FaceFrame, Floats
+from models.head.arkit import ArkitMap, mirrored_weights
+from protocol.frame import PART_BY_NAME, FaceFrame, Floats
 
 if TYPE_CHECKING:
+    from models.head.mirror import MotionMirror
     from models.head.retarget import MotionMap
 
 
 @dataclass(frozen=True)
 class FrameSettings:
-    """dead_zone: what trackers idle at on jawOpen, mouthFunnel and mouthPucker, taken off (and the rest stretched).
-    shape_every_s: how often an unchanged identity is sent again, for clients that came later."""
+    """shape_every_s: how often an unchanged identity is sent again, for clients that came later."""
 
-    dead_zone: float = 0.04
     shape_every_s: float = 1.0
 
 
-_DEAD_ZONED = [ARKIT_SHAPES.index(name) for name in ("jawOpen", "mouthFunnel", "mouthPucker")]
-_MOUTH_CLOSE, _JAW_OPEN = ARKIT_SHAPES.index("mouthClose"), ARKIT_SHAPES.index("jawOpen")
+_OF_ARKIT = ("expression", "jaw", "eyelids", "gaze")
 _SHAPE_CHANGED = 0.05  # standard deviations
 
 
 class FrameBuilder:
-    """Numbers and completes frames. `motion_map` carries the motion over to another head, whose id the frames bear."""
+    """Numbers and completes frames.
+
+    motion_map   carries the motion over to another head, whose id the frames bear
+    channels     by ARKit's names; default: `default_channels`
+    mirror       exchanges left and right in everything that is sent
+    """
 
     def __init__(
         self,
@@ -39,8 +53,13 @@ class FrameBuilder:
         head_id: str,
         arkit: ArkitMap,
         motion_map: MotionMap | None = None,
+        *,
+        channels: Mapping[str, Channel] | None = None,
+        mirror: MotionMirror | None = None,
     ) -> None:
         self._settings = settings
+        self._channels = Channels(default_channels() if channels is None else channels)
+        self._mirror = mirror
         self._head_id = head_id
         self._arkit = arkit
         self._motion_map = motion_map
@@ -50,20 +69,23 @@ class FrameBuilder:
 
     def build(self, fused: Fused, vector: Floats, tick_ns: int, publish_ns: int) -> FaceFrame:
         """The next frame: `vector` float32 [VECTOR_SIZE] is the smoothed motion of the tick, `fused` the rest."""
-        vector = np.clip(vector, LOWEST, HIGHEST)
-        named = parts(vector)
-        arkit = self._arkit.to_arkit(named["expression"], named["jaw"], named["eyelids"], named["gaze"])
+        named, arkit = self._changed(np.clip(vector, LOWEST, HIGHEST))
+        shape = fused.shape
+        if self._mirror is not None:
+            named = {name: self._mirror.part(name, values) for name, values in named.items()}
+            arkit = mirrored_weights(arkit).astype(np.float32)
+            shape = None if shape is None else self._mirror.part("shape", shape)
         if self._motion_map is not None:
             carried = self._motion_map.apply(named["expression"], named["jaw"], named["eyelids"], named["gaze"])
-            named |= dict(zip(("expression", "jaw", "eyelids", "gaze"), carried, strict=True))
+            named |= dict(zip(_OF_ARKIT, carried, strict=True))
         frame = FaceFrame(
             seq=self._seq,
             capture_ns=fused.capture_ns if fused.capture_ns is not None else publish_ns,
             publish_ns=publish_ns,
             head=self._head_id,
-            arkit=self._without_idling(arkit),
+            arkit=arkit,
             confidence=fused.confidence,
-            shape=self._shape(fused.shape, tick_ns),
+            shape=self._shape(shape, tick_ns),
             laughter=fused.laughter,
             speech=fused.speech,
             valence=fused.valence,
@@ -73,12 +95,15 @@ class FrameBuilder:
         self._seq += 1
         return frame
 
-    def _without_idling(self, arkit: Floats) -> Floats:
-        zone = self._settings.dead_zone
-        arkit = arkit.copy()
-        arkit[_DEAD_ZONED] = np.clip((arkit[_DEAD_ZONED] - zone) / (1.0 - zone), 0.0, 1.0)
-        arkit[_MOUTH_CLOSE] = min(arkit[_MOUTH_CLOSE], arkit[_JAW_OPEN])
-        return arkit
+    def _changed(self, vector: Floats) -> tuple[dict[str, Floats], Floats]:
+        """The parts of `vector` and its ARKit weights [52], both as the channels' settings want them."""
+        named = parts(vector)
+        seen = self._arkit.to_arkit(*(named[name] for name in _OF_ARKIT))
+        wanted = self._channels.apply(seen)
+        for name, change in zip(_OF_ARKIT, self._arkit.motion_change(wanted - seen), strict=True):
+            part = PART_BY_NAME[name]
+            named[name] = np.clip(named[name] + change, part.minimum, part.maximum)
+        return named, wanted
 
     def _shape(self, shape: Floats | None, tick_ns: int) -> Floats | None:
         if self._motion_map is not None:

@@ -1,33 +1,64 @@
-"""Life for what nobody sees: blinks, saccades and a little sway of the head, from a seed and the time alone.
+"""Life for what nobody sees: blinks, saccades, breath and a little sway of the head, from a seed and the time alone.
 
 The same seed and time give the same motion, in any order of calls: time is cut into minutes, and each minute has random
 numbers of its own. At the edge of a minute the lids are open and the eyes look straight ahead, so that minutes fit.
 
 Sources: blink rate and course as reviewed by Stern, Walrath & Goldstein 1984 (some 15 a minute; lids close faster than
-they open); duration of a saccade 2.2 ms/deg * amplitude + 21 ms, the main sequence in Carpenter 1988.
+they open); duration of a saccade 2.2 ms/deg * amplitude + 21 ms, the main sequence in Carpenter 1988;
+twelve to eighteen breaths a minute at rest, and in takes a little less time than out (Barrett et al., "Ganong's Review
+of Medical Physiology"). How far the head goes along is chosen by eye: it must be felt rather than seen.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from driver.errors import UsageError
 from driver.types import Motion
 
 _BLOCK_NS = 60_000_000_000
 _BLOCK_S = _BLOCK_NS / 1e9
 
 # Which random numbers: each kind of motion has its own, so that changing one leaves the others as they were.
-_BLINKS, _SACCADES, _SWAY = range(3)
+_BLINKS, _SACCADES, _SWAY, _BREATH = range(4)
+_STRONGEST = 2.0
+# sin(p + lean sin p) rises for as much of its period as p + lean sin p = 90 degrees has p of 180: two fifths.
+_LEAN = (math.pi / 2 - 0.4 * math.pi) / math.sin(0.4 * math.pi)
+
+
+@dataclass(frozen=True)
+class IdleSettings:
+    """How much of each there is: 0 none, 1 as in `IdleStyle`, up to 2. UsageError for a value out of its range.
+
+    blinks      how often
+    saccades    how far the eyes go
+    sway        how far the head drifts
+    breathing   how far the head rises and nods with the breath
+    """
+
+    blinks: float = 1.0
+    saccades: float = 1.0
+    sway: float = 1.0
+    breathing: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("blinks", "saccades", "sway", "breathing"):
+            value: float = getattr(self, name)
+            if not 0 <= value <= _STRONGEST:
+                raise UsageError(f"idle.{name} is {value:g}; it must be 0..{_STRONGEST:g}, 0 is none")
 
 
 @dataclass(frozen=True)
 class IdleStyle:
-    """How lively the idle motion is. Intervals are means; `sway_rad` and `sway_m` are root mean squares an axis."""
+    """How lively the idle motion is. Intervals are means; `sway_rad` and `sway_m` are root mean squares an axis.
+
+    From the bottom to the top of a breath the head rises by `breath_m` and tips back by `breath_rad`.
+    """
 
     blink_interval_s: float = 4.0
     blink_closing_s: tuple[float, float] = (0.10, 0.15)
@@ -41,33 +72,46 @@ class IdleStyle:
     most_rad: float = math.radians(15.0)
     sway_rad: float = math.radians(0.8)
     sway_m: float = 0.0015
+    breath_interval_s: float = 4.3
+    breath_rad: float = math.radians(0.7)
+    breath_m: float = 0.0025
 
 
 class IdleMotion:
     """What a face does when it is left alone."""
 
-    def __init__(self, seed: int = 0, style: IdleStyle | None = None) -> None:
+    def __init__(self, seed: int = 0, style: IdleStyle | None = None, settings: IdleSettings | None = None) -> None:
         style = style or IdleStyle()
+        self._settings = settings = settings or IdleSettings()
+        if settings.blinks > 0:
+            style = replace(style, blink_interval_s=style.blink_interval_s / settings.blinks)
         # One minute at a time is enough; a second one stays for calls on both sides of an edge.
         self._blinks = lru_cache(2)(partial(_Blinks.of_block, seed, style))
         self._saccades = lru_cache(2)(partial(_Saccades.of_block, seed, style))
         self._rotation = _Sway(_random(seed, _SWAY, 0), style.sway_rad)
         self._translation = _Sway(_random(seed, _SWAY, 1), style.sway_m)
+        self._breath = _Breath(_random(seed, _BREATH, 0), style)
 
     def at(self, now_ns: int) -> Motion:
         """The motion at `now_ns`: `eyelids` and `gaze` as they are; `head_rotation` (rad) and `head_translation` (m) as
         small offsets around wherever the head is. Confidence is 0 everywhere: all of it is invented.
         """
+        settings = self._settings
         block, inside_ns = divmod(now_ns, _BLOCK_NS)
         inside_s = inside_ns / 1e9
-        closure = self._blinks(block).closure(inside_s)
-        pitch, yaw = self._saccades(block).gaze_rad(inside_s)
+        closure = self._blinks(block).closure(inside_s) if settings.blinks > 0 else 0.0
+        pitch, yaw = (settings.saccades * angle for angle in self._saccades(block).gaze_rad(inside_s))
+        rise_m, nod_rad = self._breath.at(now_ns)
+        rotation = settings.sway * self._rotation.at(now_ns)
+        translation = settings.sway * self._translation.at(now_ns)
+        rotation[0] += settings.breathing * nod_rad
+        translation[1] += settings.breathing * rise_m
         return Motion(
             capture_ns=now_ns,
             eyelids=np.full(2, closure, np.float32),
             gaze=np.array([pitch, yaw, pitch, yaw], np.float32),
-            head_rotation=self._rotation.at(now_ns),
-            head_translation=self._translation.at(now_ns),
+            head_rotation=rotation.astype(np.float32),
+            head_translation=translation.astype(np.float32),
         )
 
 
@@ -175,3 +219,25 @@ class _Sway:
         """[3], in the unit of `root_mean_square`."""
         angles = 2 * math.pi * self._frequencies_hz * (now_ns / 1e9) + self._phases
         return (self._amplitudes * np.sin(angles)).sum(axis=1).astype(np.float32)
+
+
+class _Breath:
+    """In and out, without end: a smooth wave that rises faster than it falls, no two breaths quite alike."""
+
+    def __init__(self, random: np.random.Generator, style: IdleStyle) -> None:
+        self._rate_hz = 1 / style.breath_interval_s
+        self._rad, self._m = style.breath_rad, style.breath_m
+        self._phase = float(random.uniform(0, 2 * math.pi))
+        # Breaths are longer and shorter by up to a quarter, and deeper and shallower, in waves that take many of them.
+        self._wander_hz = random.uniform(0.02, 0.05, 2)
+        self._wander_phase = random.uniform(0, 2 * math.pi, 2)
+
+    def at(self, now_ns: int) -> tuple[float, float]:
+        """Height (m) and pitch (rad, negative tips back) of the head around their means."""
+        now_s = now_ns / 1e9
+        slow = np.sin(2 * math.pi * self._wander_hz * now_s + self._wander_phase)
+        # The rate is the derivative of the phase: rate * (1 + 0.25 cos), for the first of the slow waves.
+        phase = 2 * math.pi * self._rate_hz * now_s + self._phase
+        phase += 0.25 * self._rate_hz / float(self._wander_hz[0]) * float(slow[0])
+        depth = 0.5 * (1 + 0.25 * float(slow[1])) * math.sin(phase + _LEAN * math.sin(phase))
+        return self._m * depth, -self._rad * depth

@@ -22,6 +22,7 @@ from protocol.frame import ARKIT_SHAPES, PART_BY_NAME
 Doubles = NDArray[np.float64]
 
 JAW_SIZE, GAZE_SIZE = 3, 4
+_PARTS = ("expression", "jaw", "eyelids", "gaze")
 
 # Keeps shapes that nearly cancel (a smile against a frown) from growing together, as a share of each one's curvature.
 _RIDGE = 1e-3
@@ -70,13 +71,9 @@ class ArkitMap:
             raise ValueError(f"there are {given.shape} weights; ARKit has {len(ARKIT_SHAPES)}")
         close, opening = ARKIT_SHAPES.index("mouthClose"), ARKIT_SHAPES.index("jawOpen")
         given[close] = min(given[close], given[opening])
-        motion = given @ self._table
-        if self._is_mirrorable:
-            motion = 0.5 * (motion + self._mirrored_motion(given[self._weight_mirror] @ self._table))
-        parts = np.split(motion.astype(np.float32), np.cumsum([self._expression_count, JAW_SIZE, EYELID_COUNT]))
         expression, jaw, eyelids, gaze = (
             np.clip(values, PART_BY_NAME[name].minimum, PART_BY_NAME[name].maximum)
-            for name, values in zip(("expression", "jaw", "eyelids", "gaze"), parts, strict=True)
+            for name, values in zip(_PARTS, self.motion_change(given), strict=True)
         )
         return expression, jaw, eyelids, gaze
 
@@ -89,6 +86,20 @@ class ArkitMap:
         if self._is_mirrorable:
             weights = 0.5 * (weights + self._solve(self._mirrored_motion(motion))[self._weight_mirror])
         return weights.astype(np.float32)
+
+    def motion_change(self, change: ArrayLike) -> tuple[Floats, Floats, Floats, Floats]:
+        """By how much (expression, jaw, eyelids, gaze) change when the weights change by `change` [52], of any sign.
+
+        Nothing is clipped: the way from weights to motion is linear, so that what was in a motion beside its weights
+        stays in it.
+        """
+        given = np.asarray(change, np.float64)
+        motion = given @ self._table
+        if self._is_mirrorable:
+            motion = 0.5 * (motion + self._mirrored_motion(given[self._weight_mirror] @ self._table))
+        parts = np.split(motion.astype(np.float32), np.cumsum([self._expression_count, JAW_SIZE, EYELID_COUNT]))
+        expression, jaw, eyelids, gaze = parts
+        return expression, jaw, eyelids, gaze
 
     def _solve(self, motion: Doubles) -> Doubles:
         weights = np.zeros(len(ARKIT_SHAPES))

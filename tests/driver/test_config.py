@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from driver.channels import Channel
 from driver.config import Settings, load_config
 from driver.errors import UsageError
+from protocol.frame import ARKIT_SHAPES
 
 
 def loaded(tmp_path: Path, text: str) -> Settings:
@@ -26,6 +28,13 @@ def test_values_and_nested_tables_replace_the_defaults(tmp_path: Path) -> None:
     assert not settings.fuse.is_alive
 
 
+def test_a_channel_s_table_changes_that_channel_alone(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, "[channels.jawOpen]\ngain = 1.2\n")
+    before = Settings().channels
+    assert settings.channels == before | {"jawOpen": Channel(gain=1.2, dead_zone=before["jawOpen"].dead_zone)}
+    assert list(settings.channels) == list(ARKIT_SHAPES)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -43,6 +52,12 @@ def test_values_and_nested_tables_replace_the_defaults(tmp_path: Path) -> None:
         ("[voice]\nlookahead_ms = 30", "lookahead_ms is 30; it must be a multiple of 20"),
         ("[voice]\nlookahead_ms = 80.0", "voice.lookahead_ms is 80.0; it must be int"),
         ("[voice]\nsmoothing = 3", "unknown key voice.smoothing; did you mean voice.smoothing_ms?"),
+        ("[channels.jawOpen]\ngain = 9", "a channel's gain is 9; it must be 0..4"),
+        ("[channels.jawOpen]\ngian = 1", "unknown key channels.jawOpen.gian; did you mean channels.jawOpen.gain?"),
+        ("[channels.jawopen]\ngain = 1", "unknown key channels.jawopen; did you mean channels.jawOpen?"),
+        ("[channels]\njawOpen = 1", "channels.jawOpen is 1; it must be a table, [channels.jawOpen]"),
+        ("channels = 1", "channels is 1; it must be a table, [channels]"),
+        ("[idle]\nblinks = 3", "idle.blinks is 3; it must be 0..2"),
         ("= 3", "not valid TOML"),
     ],
 )

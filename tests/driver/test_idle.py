@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from driver.idle import IdleMotion, IdleStyle
+from driver.errors import UsageError
+from driver.idle import IdleMotion, IdleSettings, IdleStyle
 
 LONG_S = 600
 MINUTE_NS = 60_000_000_000
@@ -116,9 +117,41 @@ def test_nothing_jumps_at_the_edge_of_a_minute():
 
 
 def test_the_head_sways_slowly_around_where_it_is():
-    head = sampled(IdleMotion(seed=2), 10, LONG_S)[2]
+    head = sampled(IdleMotion(seed=2, settings=IdleSettings(breathing=0)), 10, LONG_S)[2]
     style = IdleStyle()
     assert head[:, :3].std(axis=0) == pytest.approx(style.sway_rad, rel=0.2)
     assert head[:, 3:].std(axis=0) == pytest.approx(style.sway_m, rel=0.2)
     assert np.abs(head.mean(axis=0)).max() < 1e-3
     assert np.degrees(np.abs(np.diff(head[:, :3], axis=0)).max() * 10) < 8  # degrees a second
+
+
+def test_it_breathes_in_and_out_as_people_do_at_rest():
+    head = sampled(IdleMotion(seed=2, settings=IdleSettings(sway=0)), 20, LONG_S)[2]
+    rise_m, pitch_rad = head[:, 4], head[:, 0]
+    assert not head[:, [1, 2, 3, 5]].any()
+    assert np.corrcoef(rise_m, pitch_rad)[0, 1] < -0.999  # up and back together: a positive pitch looks down
+    assert 0.8 * IdleStyle().breath_m < np.ptp(rise_m) < 1.3 * IdleStyle().breath_m
+    crests = np.flatnonzero((rise_m[1:-1] > rise_m[:-2]) & (rise_m[1:-1] >= rise_m[2:]))
+    intervals_s = np.diff(crests) / 20
+    assert 12 < len(crests) / (LONG_S / 60) < 18
+    assert intervals_s.std() > 0.2
+    assert (np.diff(rise_m) > 0).mean() == pytest.approx(0.4, abs=0.03)
+
+
+def test_each_kind_of_life_has_its_own_strength():
+    none = IdleSettings(blinks=0, saccades=0, sway=0, breathing=0)
+    for name in ("eyelids", "gaze", "head_rotation", "head_translation"):
+        assert not any(getattr(IdleMotion(3, settings=none).at(at_ns), name).any() for at_ns in range(0, 10**11, 10**9))
+    plain = sampled(IdleMotion(seed=3), 10, LONG_S)
+    lids, gaze, head = sampled(
+        IdleMotion(seed=3, settings=IdleSettings(blinks=0.5, saccades=2, sway=2, breathing=2)), 10, LONG_S
+    )
+    assert gaze == pytest.approx(2 * plain[1], abs=1e-6)
+    assert head == pytest.approx(2 * plain[2], abs=1e-6)
+    assert 6 < len(runs(lids[:, 0] > 0)[0]) / (LONG_S / 60) < 9
+
+
+@pytest.mark.parametrize("strength", [-0.1, 2.5, float("nan")])
+def test_a_strength_out_of_range_is_refused(strength):
+    with pytest.raises(UsageError, match=r"idle\.breathing is .*; it must be 0\.\.2, 0 is none"):
+        IdleSettings(breathing=strength)
