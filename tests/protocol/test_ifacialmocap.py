@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.asymmetric import WEIGHTS, asymmetric_face
 
 from protocol import axes, ifacialmocap
 from protocol.frame import ARKIT_SHAPES, ProtocolError
@@ -76,6 +77,15 @@ def test_frames_survive_within_the_resolution_of_the_wire(frame, version):
     left_pitch, left_yaw, right_pitch, right_yaw = np.degrees(frame.gaze)
     assert packet.left_eye_deg == pytest.approx((left_pitch, left_yaw, 0), abs=1e-4)
     assert packet.right_eye_deg == pytest.approx((right_pitch, right_yaw, 0), abs=1e-4)
+
+
+def test_the_asymmetric_face():
+    packet = ifacialmocap.decode(ifacialmocap.encode(asymmetric_face()))
+    assert packet.head_deg == pytest.approx((0, 20, 0), abs=1e-3)  # to the left
+    for eye_deg in (packet.left_eye_deg, packet.right_eye_deg):
+        assert eye_deg == pytest.approx((-15, -12, 0), abs=1e-3)  # up, to the right
+    for name, expected in WEIGHTS.items():
+        assert weight(packet, name) == pytest.approx(expected, abs=0.0051)
 
 
 def test_the_status_comes_first_and_numbers_are_plain():

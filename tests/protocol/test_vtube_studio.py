@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pyvts.vts_request import VTSRequest
+from support.asymmetric import asymmetric_face
 
 from protocol import vtube_studio as api
 from protocol.frame import ARKIT_SHAPES, ProtocolError
@@ -81,6 +82,15 @@ def test_a_neutral_face_is_neutral():
     values = tracking_values(neutral())
     halves = {"MouthSmile", "VoiceFrequencyPlusMouthSmile", "Brows", "BrowLeftY", "BrowRightY"}
     assert values == {name: 0.5 if name in halves else 1.0 if name.startswith("EyeOpen") else 0.0 for name in values}
+
+
+def test_the_asymmetric_face():
+    face = asymmetric_face()
+    values = {**tracking_values(face), **own_values(face)}
+    expected = {"FaceAngleX": -20, "FaceAngleY": 0, "FaceAngleZ": 0, "EyeOpenLeft": 0, "EyeOpenRight": 1}
+    expected |= {"EyeLeftX": 0.4, "EyeRightX": 0.4, "EyeLeftY": 0.6, "EyeRightY": 0.6, "MouthOpen": 0.35}
+    expected |= {"AvatarJawRight": 0.5, "AvatarJawLeft": 0, "AvatarEyeBlinkLeft": 1, "AvatarMouthSmileRight": 0.25}
+    assert {name: values[name] for name in expected} == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_mirror_shows_the_head():
