@@ -87,7 +87,8 @@ class Trainer:
         plain = [parameter for parameter in learnt if parameter.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": optim.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=optim.peak_rate, betas=(0.9, 0.98))
-        self.average = AveragedModel(self.student, multi_avg_fn=get_ema_multi_avg_fn(optim.ema))
+        # With the statistics of BatchNorm: averaged weights under those of the newest ones say nothing that was learnt.
+        self.average = AveragedModel(self.student, multi_avg_fn=get_ema_multi_avg_fn(optim.ema), use_buffers=True)
         self.step = 0
         self._load()
         self.replica: nn.Module = self.student

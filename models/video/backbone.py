@@ -17,9 +17,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-# Slow running statistics: the averaged weights are validated with the statistics of the newest ones.
-_MOMENTUM = 0.03
-
 
 @dataclass(frozen=True)
 class Stage:
@@ -55,7 +52,7 @@ class ConvNorm(nn.Sequential):
     ) -> None:
         conv = _Convolution(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
         nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu" if is_active else "linear")
-        norm = nn.BatchNorm2d(outputs, momentum=_MOMENTUM)
+        norm = nn.BatchNorm2d(outputs)
         super().__init__(conv, norm, *([nn.ReLU()] if is_active else []))
 
     def fold(self) -> None:

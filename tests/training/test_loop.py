@@ -65,6 +65,30 @@ def test_it_learns_and_notes_its_figures(tmp_path: Path) -> None:
     assert abs(float(averaged_weights(tmp_path)["line.weight"].detach()) - 3.0) < 0.05
 
 
+def test_averaged_weights_have_averaged_statistics(tmp_path: Path) -> None:
+    """A network that changes quickly makes nothing of other weights' statistics."""
+
+    class Normed(Student):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm1d(1)
+
+        def forward(self, batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
+            return {"total": (self.norm(self.line(batch["x"])) - batch["y"]).square().mean()}
+
+    task = LineTask()
+    task.student = Normed()
+    trainer = Trainer(task, replace(OPTIM, steps=12, ema=0.9), tmp_path, HERE)
+    seen: list[float] = []
+    trainer.student.register_forward_hook(lambda *_: seen.append(float(task.student.norm.running_var)))
+    trainer.run()
+    expected = seen[0]
+    for value in seen[1:]:
+        expected = 0.9 * expected + 0.1 * value
+    assert float(averaged_weights(tmp_path)["norm.running_var"]) == pytest.approx(expected, rel=1e-4)
+    assert seen[-1] != pytest.approx(expected, rel=0.05)
+
+
 def test_a_run_does_not_go_on_upon_other_frozen_weights(tmp_path: Path) -> None:
     """The laugh branch is learnt on top of one talk branch, and taken for another's it would be wrong."""
 
