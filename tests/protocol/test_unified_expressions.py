@@ -72,6 +72,8 @@ def test_the_documented_sums():
     assert asked["MouthSadLeft"] == asked["MouthStretchLeft"] == 0.5
     assert asked["SmileSadLeft"] == -0.5
     assert asked["SmileFrown"] == pytest.approx(-0.125)
+    assert (asked["MouthTightenerStretchLeft"], asked["MouthTightenerStretch"]) == (-0.5, -0.25)
+    assert (asked["MouthCornerYLeft"], asked["MouthCornerY"]) == (-0.25, -0.125)
     mouth = face(mouthRollUpper=0.25, mouthFunnel=0.75, jawLeft=0.25, mouthUpperUpLeft=1.0, mouthLowerDownRight=0.5)
     assert mouth["LipSuckFunnelUpper"] == pytest.approx(-0.5)
     assert mouth["JawX"] == -0.25  # to the right is positive
