@@ -26,14 +26,15 @@ from protocol.msgpack_codec import encode_hello
 
 DEFAULT_PORT = 5573
 
-# A client that stalls misses frames after this many (133 ms at 60 Hz) instead of being given an old face later on.
-_QUEUED_FRAMES = 8
+# A client that stalls misses frames after this many (0.5 s at 60 Hz) instead of being given an old face later on. Not
+# fewer: a busy machine may keep the server's own thread waiting for as long.
+_QUEUED_FRAMES = 32
 # What the library and the system may hold beyond that, for the same reason; about 20 frames each.
 _SEND_BUFFER_BYTES = 16_384
 # A client whose cable was pulled is forgotten after both together.
 _PING_EVERY_S, _PONG_WITHIN_S = 5.0, 10.0
 # How long clients that keep up may take for their last frames when the output closes, and then for their farewell.
-_LAST_FRAMES_S, _FAREWELL_S = 0.2, 0.5
+_LAST_FRAMES_S, _FAREWELL_S = 0.5, 0.5
 # How long a browser may take for the end of a page.
 _PAGE_WITHIN_S = 10.0
 # Clients have nothing to say.

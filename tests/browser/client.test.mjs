@@ -160,6 +160,26 @@ test("a sender that starts anew is followed at once", () => {
   assert.equal(buffer.lost, 0);
 });
 
+test("a sender that starts anew on the same machine goes on by the same clock, with other numbers", () => {
+  const { buffer, nowMs } = settled();
+  for (const seq of [0, 1, 2]) {
+    const face = numbered(60 + seq);
+    buffer.push({ ...face, seq }, nowMs + ((seq + 1) * 1000) / 60);
+  }
+  const pose = buffer.sample(nowMs + 4000 / 60);
+  assert.equal(pose.seq, 2);
+  assert.equal(buffer.lost, 0);
+});
+
+test("a delay that grows stops the face for a moment, and never turns it back", () => {
+  const { buffer, nowMs } = settled();
+  const before = buffer.sample(nowMs + 16).arkit[17];
+  for (let seq = 60; seq < 70; seq++) buffer.push(numbered(seq), nowMs + 150 + seq); // all held up on their way
+  assert.ok(buffer.delayMs > 100, `${buffer.delayMs}`);
+  const values = [17, 40, 80, 120, 160].map((at) => buffer.sample(nowMs + at).arkit[17]);
+  assert.ok(values.every((value, index) => value >= (values[index - 1] ?? before) - 1e-9), `${before}, ${values}`);
+});
+
 test("before anything comes there is a neutral face", () => {
   const pose = new JitterBuffer().sample(123);
   assert.equal(pose.state, "waiting");

@@ -92,8 +92,8 @@ def test_nodes_own_websocket_gets_every_frame_at_60_hz(node):
         [*node, "listen.mjs", sink.name, str(count - 1)], cwd=FOLDER, stdout=subprocess.PIPE, text=True
     ) as listener:
         wait_until(lambda: sink.clients() == 1)
-        began_s = time.perf_counter()
         frames = [numbered(seq, 10**9 + seq * 16_666_667) for seq in range(count)]
+        began_s = time.perf_counter()
         for seq, frame in enumerate(frames):
             time.sleep(max(0.0, began_s + seq / 60 - time.perf_counter()))
             sink.send(frame, encode(frame))

@@ -105,22 +105,6 @@ def test_the_websocket_example():
     assert lines[1:] == [f"{seq} 52" for seq in range(100)]
 
 
-def test_the_websocket_example():
-    def attend(client):
-        client.send(encode_hello(HELLO))
-        for seq in range(100):
-            client.send(encode(replace(wink(), seq=seq)))
-
-    with serve(attend, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        lines = run_example("ws", ports={5573: server.socket.getsockname()[1]})
-        server.shutdown()
-        thread.join()
-    assert lines[0] == "hello open-head/1 60.0"
-    assert lines[1:] == [f"{seq} 52" for seq in range(100)]
-
-
 def test_the_udp_example():
     port = free_port(socket.SOCK_DGRAM)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:

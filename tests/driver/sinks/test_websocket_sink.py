@@ -104,6 +104,23 @@ def test_closing_does_not_wait_for_a_stalled_client():
         publish(sink, 0)
 
 
+def test_a_client_that_reads_again_as_the_sink_closes_gets_the_newest_frame():
+    sink = open_sink(ANY_PORT, sink_context())
+    with socket.socket() as waking:
+        waking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        waking.connect(("127.0.0.1", port_of(sink)))
+        waking.sendall(handshake(sink))
+        wait_until(lambda: sink.clients() == 1)
+        for seq in range(300):
+            publish(sink, seq)
+        closing = threading.Thread(target=sink.close)
+        closing.start()
+        seqs = heard(waking)
+        closing.join()
+    assert len(seqs) < 300, "the client was not stalled"
+    assert seqs[-1] == 299
+
+
 def test_the_last_frames_still_leave_when_the_sink_closes():
     for _ in range(5):
         sink = open_sink(ANY_PORT, sink_context())
