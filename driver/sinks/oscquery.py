@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Callable, Iterable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -49,7 +50,8 @@ class OscQueryServer:
             def log_message(self, format: str, *arguments: Any) -> None:
                 """Requests are nobody's news."""
 
-        class Server(ThreadingHTTPServer):
+        # Not http.server's own, which asks the name service for our name and may wait for seconds.
+        class Server(ThreadingTCPServer):
             daemon_threads = True
             block_on_close = False
 
