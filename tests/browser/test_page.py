@@ -20,6 +20,7 @@ from driver.gltf_head import JAW_ARC, TARGETS
 from driver.publish import open_sink
 from models.head.arkit import ArkitMap, mirrored_weights
 from models.head.flame import FaceRig, open_head
+from models.head.rotation import matrix_from_axis_angle, matrix_from_gaze
 from protocol.frame import ARKIT_SHAPES
 from protocol.msgpack_codec import encode
 
@@ -178,6 +179,8 @@ def connect_to(browser, sender):
 @pytest.mark.parametrize("version", [0, 1])
 @pytest.mark.parametrize("expressions", ["presets", "perfect_sync"])
 def test_a_vrm_file_is_worn(browser, sender, tmp_path, version, expressions):
+    rotation = np.array([0.3, HEAD_YAW_RAD, -0.2], np.float32)  # down, to the left, towards the left shoulder
+    sender.face = dataclasses.replace(asymmetric_face(), head_rotation=rotation)
     browser.choose_file("#file", write_vrm(tmp_path / "avatar.vrm", version, expressions))
     browser.wait_for("avatarDriver.worn.vrm")
     settle(browser, sender)
@@ -201,17 +204,18 @@ def test_a_vrm_file_is_worn(browser, sender, tmp_path, version, expressions):
         assert found[name] == pytest.approx(weight, abs=1e-5), name
     bone = "avatarDriver.worn.vrm.humanoid.getRawBoneNode({!r})"
     mesh = "avatarDriver.worn.object.getObjectByName('Head')"
-    turned = [math.sin(HEAD_YAW_RAD), 0.0, math.cos(HEAD_YAW_RAD)]
-    assert front(browser, mesh) == pytest.approx(turned, abs=1e-4)
+    assert front(browser, mesh) == pytest.approx(turned(rotation), abs=1e-4)
     sign = 1 if version == 1 else -1  # the bones of VRM 0 have their backs to where the avatar looks
-    half = [math.sin(HEAD_YAW_RAD / 2), 0.0, math.cos(HEAD_YAW_RAD / 2)]
-    assert [sign * one for one in front(browser, bone.format("neck"))] == pytest.approx(half, abs=1e-4)
+    assert [sign * one for one in front(browser, bone.format("neck"))] == pytest.approx(turned(rotation / 2), abs=1e-4)
     # The eyes look up, and to the subject's right of where the head points.
-    yaw = HEAD_YAW_RAD + GAZE_YAW_RAD
-    flat = math.cos(GAZE_PITCH_RAD)
-    ahead = [flat * math.sin(yaw), -math.sin(GAZE_PITCH_RAD), flat * math.cos(yaw)]
+    ahead = matrix_from_axis_angle(rotation) @ matrix_from_gaze(GAZE_PITCH_RAD, GAZE_YAW_RAD)[:, 2]
     for eye in ("leftEye", "rightEye"):
         assert [sign * one for one in front(browser, bone.format(eye))] == pytest.approx(ahead, abs=1e-3)
+
+
+def turned(rotation):
+    """Where a head looks that is turned by `rotation`."""
+    return matrix_from_axis_angle(rotation)[:, 2]
 
 
 def test_a_file_can_be_dropped_and_a_wrong_one_is_one_sentence(browser, tmp_path):
