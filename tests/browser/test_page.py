@@ -233,13 +233,25 @@ def test_a_file_can_be_dropped_and_a_wrong_one_is_one_sentence(browser, tmp_path
     assert browser.evaluate("Boolean(avatarDriver.worn.vrm)"), "what was worn before must stay"
 
 
+def test_a_page_from_elsewhere_on_this_machine_may_use_the_client(browser):
+    other = Sender("ws://127.0.0.1:0")
+    browser.evaluate(
+        f"import('{other.page}/client/index.js').then(({{ FaceStream }}) => {{"
+        f" globalThis.second = new FaceStream('{other.sink.name}'); }})"
+    )
+    browser.wait_for("second.received > 10")
+    assert browser.evaluate("second.sample().arkit.length") == 52
+    browser.evaluate("second.close()")
+    other.close()
+
+
 def weights(**values):
     return np.array([values.get(name, 0.0) for name in ARKIT_SHAPES], np.float32)
 
 
 def drawn(arkit, head_rotation):
     """The face as our own renderer draws it, through the page's camera."""
-    picture = pytest.importorskip("training.head.picture", reason="needs moderngl to draw what is expected")
+    picture = pytest.importorskip("models.head.picture", reason="needs moderngl to draw what is expected")
     half_angle = math.radians(10)
     distance_m = 0.18 / math.tan(half_angle)
     arkit_map, rig = rigged()
