@@ -29,7 +29,7 @@ def change(t: float) -> Pose:
 @pytest.fixture(scope="module")
 def seen() -> tuple[list[Pose], list[Motion]]:
     pytest.importorskip("moderngl", reason="pictures need moderngl")
-    from training.head.picture import Camera, render_through
+    from models.head.picture import Camera, render_through
 
     try:
         tracker = FaceTracker(find_face_model())

@@ -17,10 +17,10 @@ from PIL import Image, ImageDraw
 
 from models.head.arkit import ArkitMap
 from models.head.flame import FaceRig, open_head
+from models.head.picture import Picture, render
 from protocol.frame import ARKIT_SHAPES
 from training.data.bursts import burst_peaks, loudness_db
 from training.data.clips import HOP_S, HOP_SAMPLES, Clip, ClipStore
-from training.head.picture import Picture, render
 
 FRAMES = 9
 STYLES = ("polite", "giggle", "hearty")

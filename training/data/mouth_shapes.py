@@ -17,12 +17,12 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from models.head.flame import FaceRig, open_head
+from models.head.picture import Picture, render
 from training.data.clips import HOP_S
 from training.data.coarticulation import face_of_phones, motion_of_faces
 from training.data.lips import lip_gap_mm
 from training.data.phones import SILENCE, Phone
 from training.data.styles import STYLES, Style
-from training.head.picture import Picture, render
 
 _QUALITY = 80
 _TURN_RAD = 0.45

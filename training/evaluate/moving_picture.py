@@ -21,8 +21,8 @@ from driver.mailbox import Mailbox
 from driver.recording import read_recording
 from driver.types import VideoFrame
 from models.head.flame import FaceRig, open_head
+from models.head.picture import Camera, render_through
 from protocol.frame import FaceFrame
-from training.head.picture import Camera, render_through
 
 Picture = NDArray[np.uint8]
 

@@ -20,9 +20,9 @@ from driver.face_model import find_face_model
 from driver.types import Motion, VideoFrame
 from models.head.crop import PictureCamera
 from models.head.flame import FaceRig, HeadModel, open_head
+from models.head.picture import Camera, render_through
 from training.evaluate.video import MODEL
 from training.evaluate.video_subjects import USUAL_FOCAL, FaceSubject, MediaPipeSolver, NativeFace
-from training.head.picture import Camera, render_through
 
 Picture = NDArray[np.uint8]
 

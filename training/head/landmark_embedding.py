@@ -25,11 +25,11 @@ from models.head.landmarks import (
     outward_directions,
     save_embedding,
 )
+from models.head.picture import Light
 from protocol.frame import ARKIT_SHAPES
 from training.head.landmark_habits import with_errors
 from training.head.landmark_pairs import mirror_table
 from training.head.landmark_sightings import CAMERA, Looker, Sighting
-from training.head.picture import Light
 from training.head.surface import Surface, outside
 
 Doubles = NDArray[np.float64]

@@ -13,9 +13,9 @@ from driver.track import FaceTracker
 from driver.types import VideoFrame
 from models.head.arkit import ArkitMap, mirrored_name
 from models.head.flame import FaceRig, Floats, HeadModel
+from models.head.picture import Camera, Light, render_through
 from models.head.rotation import axis_angle_from_matrix, matrix_from_axis_angle
 from protocol.frame import ARKIT_SHAPES
-from training.head.picture import Camera, Light, render_through
 
 Doubles = NDArray[np.float64]
 

@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw
 
 from models.head.arkit import ArkitMap
 from models.head.flame import FaceRig, Floats, HeadModel, open_head
+from models.head.picture import Picture, render
 from protocol.frame import ARKIT_SHAPES
-from training.head.picture import Picture, render
 
 _QUALITY = 85
 # Shapes that a front view hides.

@@ -16,7 +16,7 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
-from training.head.picture import drawing_context
+from models.head.picture import drawing_context
 from training.render.meshes import Floats, Mesh, normals
 
 NEAR_M, FAR_M = 0.03, 30.0

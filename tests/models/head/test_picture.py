@@ -1,12 +1,14 @@
 """The renderer puts the head where the camera model says."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from models.head.flame import FaceRig, open_head
 
 pytest.importorskip("moderngl", reason="pictures need moderngl")
-from training.head.picture import BACKGROUND, Camera, render, render_through, vertex_normals
+from models.head.picture import BACKGROUND, Camera, render, render_through, vertex_normals
 
 CAMERA = Camera(focal_px=600.0, centre_px=(140.0, 100.0), size=(320, 240))
 
@@ -55,3 +57,16 @@ def test_normals_point_outwards() -> None:
     assert normals[nose, 2] > 0.5
     assert normals[crown, 1] > 0.9
     np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1.0, atol=1e-5)
+
+
+def test_threads_draw_side_by_side() -> None:
+    vertices = in_front((0.0, 0.0, -0.7))
+
+    def drawn(_: int) -> np.ndarray:
+        return render_through(CAMERA, vertices, open_head())
+
+    here = drawn(0)
+    with ThreadPoolExecutor(2) as threads:
+        for elsewhere in threads.map(drawn, range(4)):
+            np.testing.assert_array_equal(elsewhere, here)
+    np.testing.assert_array_equal(drawn(0), here)

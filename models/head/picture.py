@@ -9,8 +9,9 @@ towards the viewer; the head is at negative z.
 
 from __future__ import annotations
 
+import sys
+import threading
 from dataclasses import dataclass
-from functools import cache, lru_cache
 from typing import Any
 
 import moderngl
@@ -25,6 +26,9 @@ Picture = NDArray[np.uint8]
 BACKGROUND = (0.92, 0.92, 0.94)
 _NEAR_M, _FAR_M = 0.02, 20.0
 _SAMPLES = 4  # what software OpenGL offers too
+_MOST_PAINTERS = 4
+# Linux draws without a screen by EGL; the other systems always can. moderngl declares its options too narrowly.
+_CONTEXT_OPTIONS: Any = {"backend": "egl"} if sys.platform == "linux" else {}
 
 _VERTEX_SHADER = """
 #version 330
@@ -124,25 +128,43 @@ def render_through(
     return _painter(head).draw(camera, vertices, background, light)
 
 
-@cache
 def drawing_context() -> moderngl.Context:
-    """The process's one OpenGL context: of several, only the newest would draw. It is left with depth test alone on."""
-    options: Any = {"backend": "egl"}  # moderngl declares its options too narrowly
-    context = moderngl.create_context(standalone=True, **options)
-    context.gc_mode = "auto"  # what nobody holds any more is freed
-    context.enable_only(moderngl.DEPTH_TEST)
-    return context
+    """The calling thread's OpenGL context: of several in a thread, only the newest would draw, and what one thread made
+    another cannot use. It is left with depth test alone on. moderngl's own exceptions where there is no OpenGL.
+    """
+    if _of_thread.context is None:
+        context = moderngl.create_context(standalone=True, **_CONTEXT_OPTIONS)
+        context.gc_mode = "auto"  # what nobody holds any more is freed
+        context.enable_only(moderngl.DEPTH_TEST)
+        _of_thread.context = context
+    return _of_thread.context
 
 
-@lru_cache(maxsize=4)
+class _OfThread(threading.local):
+    """What a thread has of OpenGL: its context, and the painters of the heads that it drew last."""
+
+    def __init__(self) -> None:
+        self.context: moderngl.Context | None = None
+        self.painters: dict[int, _Painter] = {}
+
+
+_of_thread = _OfThread()
+
+
 def _painter(head: HeadModel) -> _Painter:
-    return _Painter(head)
+    painters = _of_thread.painters
+    if id(head) not in painters:
+        if len(painters) >= _MOST_PAINTERS:
+            del painters[next(iter(painters))]
+        painters[id(head)] = _Painter(head)
+    return painters[id(head)]
 
 
 class _Painter:
     """The OpenGL side of one head: what does not change from picture to picture is uploaded once."""
 
     def __init__(self, head: HeadModel) -> None:
+        self._head = head  # held, so that no other head gets its id
         self._triangles = head.f
         self._context = drawing_context()
         self._program = self._context.program(vertex_shader=_VERTEX_SHADER, fragment_shader=_FRAGMENT_SHADER)
