@@ -65,12 +65,12 @@ class FaceEncoder(nn.Module):
         self.from_coarse = ConvNorm(coarse, _POINTS_WIDTH, is_active=False)
         self.points = PointHead(_POINTS_WIDTH, CROP_PX // 8)
         cells = (CROP_PX // 32) ** 2
-        self.whole = nn.Sequential(nn.Flatten(), nn.Linear(cells * last, FEATURE_SIZE), nn.ReLU())
+        self.whole = nn.Sequential(nn.Flatten(), *_mixed(cells * last, FEATURE_SIZE))
         known = FEATURE_SIZE + 2 * len(FACE_POINTS)
-        self.mix = nn.Sequential(nn.Linear(known, FEATURE_SIZE), nn.ReLU())
+        self.mix = _mixed(known, FEATURE_SIZE)
         self.heads = nn.Linear(FEATURE_SIZE, sum(HEAD_SIZES.values()))
         to_shape = nn.Linear(_IDENTITY_SIZE, PART_BY_NAME["shape"].size)
-        self.identity = nn.Sequential(nn.Linear(known, _IDENTITY_SIZE), nn.ReLU(), to_shape)
+        self.identity = nn.Sequential(*_mixed(known, _IDENTITY_SIZE), to_shape)
         with torch.no_grad():
             for layer in (self.heads, to_shape):
                 layer.weight.mul_(0.1)
@@ -104,6 +104,11 @@ class FaceEncoder(nn.Module):
             "arousal": torch.tanh(told["arousal"][:, 0]),
             "feature": feature,
         }
+
+
+def _mixed(inputs: int, outputs: int) -> nn.Sequential:
+    """Every input in every output. Without the BatchNorm all but a few outputs are dead after a thousand steps."""
+    return nn.Sequential(nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.ReLU())
 
 
 def rotation_of(six: Tensor) -> Tensor:
