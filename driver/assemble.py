@@ -29,12 +29,17 @@ from driver.heads import load_added_head
 from driver.idle import IdleMotion
 from driver.landmark_solver import LandmarkSolver
 from driver.native_face import NativeFace, NativeFaceSettings
+from driver.personal_face import PersonalFace
 from driver.pipeline import KNOWN_AFTER_NS, Branch, Pipeline
+from driver.profile import Profile
+from driver.profiles import load_profile
 from driver.publish import Publisher, open_sinks
 from driver.recording import Recorder
+from driver.rest_learner import RestLearner
 from driver.runtime import OnnxModel, OnnxNetwork
 from driver.sinks.sink import SinkContext
 from driver.smooth import Smoother
+from driver.sound_level import SoundLevel
 from driver.stage import Source, Stage
 from driver.ticker import Ticker
 from driver.track import FaceTracker
@@ -61,8 +66,11 @@ Stages = list[tuple[str, Stage[Any, Any]]]
 
 @dataclass(frozen=True)
 class Run:
-    """A pipeline, what a status line wants to know about it, and the voice, whose knobs may be turned meanwhile.
+    """A pipeline, what a status line wants to know about it, and what may be turned meanwhile.
 
+    voice     has knobs; None without sound
+    face      has the head's centre, and shows what the tracker told; None without a camera
+    sound     shows what the microphone heard; None without sound
     control   to be entered for as long as the run lasts: what listens to others that turn the knobs
     """
 
@@ -70,6 +78,8 @@ class Run:
     pipeline: Pipeline
     publisher: Publisher
     voice: AudioEncoder | None
+    face: PersonalFace | None
+    sound: SoundLevel | None
     control: AbstractContextManager[object]
 
 
@@ -79,9 +89,13 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
     arkit = ArkitMap(head)
     motion_map = None if settings.head == OPEN_HEAD_ID else load_added_head(settings.head)[1]
     picture, sound = _inputs(settings)
+    profile = None if settings.profile is None else _profile(settings.profile, settings.tracker)
     is_paced = settings.realtime or settings.demo or picture.is_live or sound.is_live
     video_stages = _video_stages(settings, notify) if picture.name else []
+    learner = RestLearner() if profile is None and settings.auto_calibrate else None
+    face = PersonalFace(arkit, profile, learner) if picture.name else None
     voice = _voice(settings) if sound.name else None
+    level = SoundLevel(profile.sound if profile is not None and sound.is_device else None) if sound.name else None
     hello = Hello("avatar-driver", __version__, settings.head, settings.rate_hz)
     context = SinkContext(hello, notify)
     sinks = open_sinks(settings.out, context)
@@ -98,20 +112,20 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
         # The clock starts last: what takes its time comes before.
         epoch_ns = time.perf_counter_ns() + _HEAD_START_NS
         pipeline = Pipeline(
-            video=_video_branch(settings, picture, video_stages, epoch_ns, is_paced, notify),
-            audio=_audio_branch(settings, sound, voice, epoch_ns, is_paced, notify),
+            video=_video_branch(settings, picture, video_stages, face, epoch_ns, is_paced, notify),
+            audio=_audio_branch(settings, sound, voice, level, epoch_ns, is_paced, notify),
             ticker=Ticker(epoch_ns + _FIRST_TICK_NS, settings.rate_hz, is_paced, settings.duration_s),
             fuser=fuser,
             smoother=Smoother(settings.smooth),
             builder=builder,
             publisher=publisher,
         )
-        control = _control(settings, voice, notify)
+        control = _control(settings, voice, face, notify)
     except BaseException:
         for sink in sinks:
             sink.close()
         raise
-    return Run(settings, pipeline, publisher, voice, control)
+    return Run(settings, pipeline, publisher, voice, face, level, control)
 
 
 @dataclass(frozen=True)
@@ -148,10 +162,17 @@ def _inputs(settings: Settings) -> tuple[_Input, _Input]:
 
 
 def _video_branch(
-    settings: Settings, picture: _Input, stages: Stages, epoch_ns: int, is_paced: bool, notify: Notify
+    settings: Settings,
+    picture: _Input,
+    stages: Stages,
+    face: PersonalFace | None,
+    epoch_ns: int,
+    is_paced: bool,
+    notify: Notify,
 ) -> Branch | None:
-    if not picture.name:
+    if face is None:
         return None
+    stages = [*stages, ("correct", face)]
     camera = settings.camera
     source: Source[VideoFrame]
     if picture.is_device:
@@ -164,9 +185,15 @@ def _video_branch(
 
 
 def _audio_branch(
-    settings: Settings, sound: _Input, voice: AudioEncoder | None, epoch_ns: int, is_paced: bool, notify: Notify
+    settings: Settings,
+    sound: _Input,
+    voice: AudioEncoder | None,
+    level: SoundLevel | None,
+    epoch_ns: int,
+    is_paced: bool,
+    notify: Notify,
 ) -> Branch | None:
-    if voice is None:
+    if voice is None or level is None:
         return None
     source: Source[AudioChunk]
     if sound.is_device:
@@ -175,7 +202,7 @@ def _audio_branch(
         source = PcmSource(sound.name, notify=notify)
     else:
         source = AudioFile(sound.name, epoch_ns, is_paced, settings.loop, notify=notify)
-    return Branch("audio", source, [("encode", voice)], _SOUNDS, sound.is_live)
+    return Branch("audio", source, [("level", level), ("encode", voice)], _SOUNDS, sound.is_live)
 
 
 def _video_stages(settings: Settings, notify: Notify) -> Stages:
@@ -199,16 +226,26 @@ def _native_face(settings: Settings, own_file: Path | None) -> NativeFace:
     )
 
 
+def _profile(name: str, tracker: str) -> Profile:
+    profile = load_profile(name)
+    if profile.tracker != tracker:
+        raise UsageError(
+            f"the profile {name!r} says how --tracker {profile.tracker} reads this face, but this run has --tracker "
+            f"{tracker}; give --tracker {profile.tracker}, or calibrate again with --tracker {tracker}"
+        )
+    return profile
+
+
 def _voice(settings: Settings) -> AudioEncoder:
     return AudioEncoder(OnnxModel(find_audio_model(settings.voice.model), settings.device), settings.voice)
 
 
-def _control(settings: Settings, voice: AudioEncoder | None, notify: Notify) -> AbstractContextManager[object]:
+def _control(
+    settings: Settings, voice: AudioEncoder | None, face: PersonalFace | None, notify: Notify
+) -> AbstractContextManager[object]:
     if settings.control is None:
         return nullcontext()
-    if voice is None:
-        raise UsageError("--control turns the knobs of a voice, but there is no sound; give --mic or --audio as well")
-    return ControlInput(settings.control, voice, notify)
+    return ControlInput(settings.control, voice, notify, face)
 
 
 def demo_sample() -> Path:

@@ -11,17 +11,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, get_args
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from driver import __version__
 from driver.config import DEFAULT_OUTPUTS, Device, Settings, Tracker, load_config
 from driver.errors import AvatarDriverError, UsageError
 from protocol.frame import OPEN_HEAD_ID, ProtocolError
 
+if TYPE_CHECKING:
+    from driver.assemble import Run
+    from driver.console_keys import ConsoleKeys
+
 _DESCRIPTION = "Webcam and microphone in; expression and jaw coefficients out, to Unity, Unreal, VRM apps and browsers."
 _EPILOG = """\
 commands:
   avatar-driver doctor               check camera, microphone, models, ports; say what to do
+  avatar-driver calibrate --webcam   15 seconds in which it gets to know your face and microphone
+  avatar-driver profiles             list what it knows
   avatar-driver head add FILE        drive a FLAME head of yours
   avatar-driver head export FILE.glb the open head with its 52 shapes, for engines
   avatar-driver replay FILE          send a recording again, with its own timing
@@ -83,6 +89,7 @@ def run_parser() -> argparse.ArgumentParser:
     add("--record", metavar="FILE", help="append every frame to FILE")
     add("--force", action="store_true", help="overwrite the recording if it exists")
     add("--rate", type=float, dest="rate_hz", metavar="HZ", help="frames a second (default: 60)")
+    add("--profile", metavar="NAME", help="be the person of this profile (see `avatar-driver calibrate`)")
     add("--mirror", action="store_true", default=None, help="exchange left and right in everything that is sent")
     # How the camera drives the face
     add("--tracker", choices=get_args(Tracker), help="what reads the face: our network, or MediaPipe with our solver")
@@ -154,9 +161,44 @@ def _run(arguments: list[str]) -> int:
             run.pipeline.stop()
 
         signal.signal(signal.SIGTERM, end)
-        with contextlib.suppress(KeyboardInterrupt), run.control:
+        with contextlib.suppress(KeyboardInterrupt), run.control, _keys_of(run, status.notice):
             run.pipeline.run()
     print(status.summary())
+    return 0
+
+
+def _keys_of(run: Run, notice: Callable[[str], None]) -> ConsoleKeys:
+    from driver.console_keys import ConsoleKeys
+
+    face = run.face
+    if face is None:
+        return ConsoleKeys({})
+
+    def centre() -> None:
+        face.centre.ask()
+        notice("centred: where the head is now is straight ahead")
+
+    return ConsoleKeys({"c": centre})
+
+
+def _calibrate(arguments: list[str]) -> int:
+    from driver.calibrate import DEFAULT_NAME, calibrate
+
+    parser = run_parser()
+    parser.prog, parser.epilog = "avatar-driver calibrate", None
+    parser.description = "Get to know a face and a microphone in 15 seconds; takes the inputs of a run."
+    parser.add_argument("--name", default=DEFAULT_NAME, metavar="NAME", help=f"of the profile ({DEFAULT_NAME})")
+    options = parser.parse_args(arguments)
+    calibrate(settings_from(options), options.name, _notice)
+    return 0
+
+
+def _profiles(arguments: list[str]) -> int:
+    parser = _Parser(prog="avatar-driver profiles", description="List what --profile accepts.")
+    parser.parse_args(arguments)
+    from driver.profiles import print_profiles
+
+    print_profiles()
     return 0
 
 
@@ -259,6 +301,8 @@ def _notice(sentence: str) -> None:
 
 _COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "doctor": _doctor,
+    "calibrate": _calibrate,
+    "profiles": _profiles,
     "head": _head,
     "replay": _replay,
     "export": _export,

@@ -63,6 +63,8 @@ class Settings:
     face_lookahead   pictures that the native tracker's expression and jaw may wait for, 0..2: steadier, so much later
     duration_s       stop after so many seconds
     control          "osc://127.0.0.1:9011": listen there for knobs to turn; None = do not listen
+    profile          name of what `avatar-driver calibrate` has learnt; None = nobody's
+    auto_calibrate   without a profile, learn how the resting face is misread from its first good minute, then no more
     mirror           exchange left and right in everything that is sent
     """
 
@@ -83,6 +85,8 @@ class Settings:
     face_lookahead: int = 0
     duration_s: float | None = None
     control: str | None = None
+    profile: str | None = None
+    auto_calibrate: bool = True
     mirror: bool = False
     camera: CameraSettings = field(default_factory=CameraSettings)
     fuse: FuseSettings = field(default_factory=FuseSettings)
@@ -128,7 +132,8 @@ Section = TypeVar("Section")
 
 def _merged(section: Section, table: dict[str, Any], path: str, prefix: str) -> Section:
     """`section`, a dataclass or a dict of them by name, with what `table` says."""
-    hints = section if isinstance(section, dict) else get_type_hints(type(section))
+    named = typing.cast("dict[str, Any]", section) if isinstance(section, dict) else None
+    hints = get_type_hints(type(section)) if named is None else named
     changes: dict[str, Any] = {}
     for key, value in table.items():
         name = f"{prefix}{key}"
@@ -136,15 +141,15 @@ def _merged(section: Section, table: dict[str, Any], path: str, prefix: str) -> 
             close = difflib.get_close_matches(key, hints, 1)
             remedy = f"did you mean {prefix}{close[0]}?" if close else f"known keys: {', '.join(sorted(hints))}"
             raise UsageError(f"{path}: unknown key {name}; {remedy}")
-        now = section[key] if isinstance(section, dict) else getattr(section, key)
+        now: Any = getattr(section, key) if named is None else named[key]
         if dataclasses.is_dataclass(now) or isinstance(now, dict):
             if not isinstance(value, dict):
                 raise UsageError(f"{path}: {name} is {value!r}; it must be a table, [{name}]")
             changes[key] = _merged(now, typing.cast(dict[str, Any], value), path, f"{name}.")
         else:
             changes[key] = _coerced(value, hints[key], f"{path}: {name}")
-    if isinstance(section, dict):
-        return typing.cast(Section, {**section, **changes})
+    if named is not None:
+        return typing.cast(Section, named | changes)
     return dataclasses.replace(typing.cast(Any, section), **changes)
 
 

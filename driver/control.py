@@ -1,10 +1,12 @@
-"""Turning a voice's knobs from another program while it runs: OSC messages over UDP.
+"""Turning a voice's knobs, and centring the head, from another program while it runs: OSC messages over UDP.
 
     /avatar/voice/lookahead     i   ms, a multiple of 20 within 0..240
     /avatar/voice/articulation  f   0..2
     /avatar/voice/laughter      f   0..2
     /avatar/voice/smoothing     f   ms, 0..1000
     /avatar/voice/style         s   a name, or as many f as a style has numbers
+    /avatar/centre                  the head looks straight ahead now; an argument of 0 (a button let go) does nothing
+    /avatar/centre/forget           poses as the camera sees them; likewise
 
 All messages of a datagram are heeded together or not at all. What cannot be heeded is said once and changes nothing.
 """
@@ -35,6 +37,8 @@ ADDRESSES = {
     "/avatar/voice/smoothing": "smoothing_ms",
     "/avatar/voice/style": "style",
 }
+_CENTRE, _FORGET_CENTRE = "/avatar/centre", "/avatar/centre/forget"
+_WISHES = (_CENTRE, _FORGET_CENTRE)
 _POLL_S = 0.1
 _LONGEST_DATAGRAM = 65_535
 _MOST_SAID = 50
@@ -53,16 +57,41 @@ class Turnable(Protocol):
         ...
 
 
+class Centre(Protocol):
+    """What is centred; see `driver.centre.HeadCentre`."""
+
+    def ask(self) -> None:
+        """From any thread."""
+        ...
+
+    def forget(self) -> None:
+        """From any thread."""
+        ...
+
+
+class HasCentre(Protocol):
+    """A face with a head; see `driver.personal_face.PersonalFace`."""
+
+    @property
+    def centre(self) -> Centre:
+        """Of its head, as it is now."""
+        ...
+
+
 class ControlInput:
     """A context manager: the port is open from the start, and listened on by a thread of its own until the end.
 
-    url   "osc://127.0.0.1:9011"; port 0 is any free one
+    url     "osc://127.0.0.1:9011"; port 0 is any free one
+    voice   whose knobs are turned; None: there is no sound
+    face    whose head is centred; None: there is no camera
     Raises UsageError for a URL of another form and DeviceError when the port is not to be had.
     """
 
-    def __init__(self, url: str, voice: Turnable, notify: Callable[[str], None]) -> None:
+    def __init__(
+        self, url: str, voice: Turnable | None, notify: Callable[[str], None], face: HasCentre | None = None
+    ) -> None:
         host, port = _address(url)
-        self._voice, self._notify = voice, notify
+        self._voice, self._face, self._notify = voice, face, notify
         self._said: set[str] = set()
         self._ended = threading.Event()
         self._socket = _bound(url, host, port)
@@ -94,8 +123,19 @@ class ControlInput:
                 self._say(f"a control message changes nothing: {error}")
 
     def _heed(self, messages: Sequence[Message]) -> None:
-        changes: dict[str, Any] = dict(_change(message) for message in messages)
-        self._voice.set_knobs(replace(self._voice.knobs, **changes))
+        asks = [self._wish(one) for one in messages if one.address in _WISHES and _is_pressed(one)]
+        changes: dict[str, Any] = dict(_change(one) for one in messages if one.address not in _WISHES)
+        if changes:
+            if self._voice is None:
+                raise UsageError("there is no voice whose knobs could be turned; give --mic or --audio as well")
+            self._voice.set_knobs(replace(self._voice.knobs, **changes))
+        for ask in asks:
+            ask()
+
+    def _wish(self, message: Message) -> Callable[[], None]:
+        if self._face is None:
+            raise UsageError("there is no camera that sees a head to centre; give --webcam or --video as well")
+        return self._face.centre.ask if message.address == _CENTRE else self._face.centre.forget
 
     def _say(self, sentence: str) -> None:
         # A slider out of range sends a hundred of them.
@@ -108,7 +148,7 @@ def _change(message: Message) -> tuple[str, int | float | str | tuple[float, ...
     """The field of `Knobs` and its new value."""
     name = ADDRESSES.get(message.address)
     if name is None:
-        raise UsageError(f"the address {message.address} is none of {', '.join(ADDRESSES)}")
+        raise UsageError(f"the address {message.address} is none of {', '.join((*ADDRESSES, *_WISHES))}")
     arguments = message.arguments
     if name == "style":
         if len(arguments) == 1 and isinstance(arguments[0], str):
@@ -120,6 +160,13 @@ def _change(message: Message) -> tuple[str, int | float | str | tuple[float, ...
     if name == "lookahead_ms":
         return name, int(value) if value.is_integer() else -1  # which is out of range, and refused as such
     return name, value
+
+
+def _is_pressed(message: Message) -> bool:
+    """False for the message of a button that is let go."""
+    if len(message.arguments) > 1:
+        raise UsageError(f"{message.address} has {len(message.arguments)} arguments; it takes none, or one number")
+    return not message.arguments or bool(message.arguments[0])
 
 
 def _number(message: Message, argument: Argument) -> float:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driver.channels import Channel, Channels, default_channels
@@ -37,17 +37,18 @@ def test_each_setting_does_what_it_says() -> None:
     assert applied(Channel(curve=2.0), weights) == pytest.approx([0.0, 0.04, 0.25, 1.0])
 
 
+@settings(deadline=None, max_examples=50)
 @given(gain=st.floats(0, 4), offset=st.floats(-1, 1), dead_zone=st.floats(0, 0.9), curve=st.floats(0.25, 4))
 def test_no_setting_makes_a_channel_jump_fall_or_leave_its_range(
     gain: float, offset: float, dead_zone: float, curve: float
 ) -> None:
-    weights = np.linspace(0, 1, 2001, dtype=np.float32)
+    weights = np.linspace(0, 1, 301, dtype=np.float32)
     made = applied(Channel(gain, offset, dead_zone, curve), weights)
     assert made.min() >= 0
     assert made.max() <= 1
     assert np.diff(made).min() >= -1e-6
     # The steepest there is: the first step out of the widest dead zone along the sharpest curve.
-    step = 1.001 / 2000 / (1 - dead_zone)
+    step = 1.001 / 300 / (1 - dead_zone)
     assert np.diff(made).max() <= gain * max(step**curve, curve * step) + 1e-5
 
 

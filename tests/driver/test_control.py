@@ -111,6 +111,57 @@ def test_what_cannot_be_heeded_is_said_once_and_the_next_is_heeded(
     assert sentence in desk.said[0]
 
 
+class Centre:
+    def __init__(self) -> None:
+        self.wishes: list[str] = []
+
+    def ask(self) -> None:
+        self.wishes.append("ask")
+
+    def forget(self) -> None:
+        self.wishes.append("forget")
+
+
+class Face:
+    def __init__(self) -> None:
+        self.centre = Centre()
+
+
+def test_the_head_is_centred_with_and_without_a_voice() -> None:
+    for voice in (Voice(), None):
+        face, said = Face(), []
+        with (
+            ControlInput(URL, voice, said.append, face) as control,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender,
+        ):
+            sender.connect(("127.0.0.1", control.port))
+            for packet in (
+                encode_message("/avatar/centre"),
+                encode_message("/avatar/centre", 0),  # a button that is let go
+                encode_message("/avatar/centre", 1.0),
+                encode_message("/avatar/centre/forget", True),
+            ):
+                sender.send(packet)
+            wait_until(lambda face=face: len(face.centre.wishes) == 3)
+            assert face.centre.wishes == ["ask", "ask", "forget"]
+            # All of a datagram or nothing of it.
+            sender.send(
+                encode_bundle([encode_message("/avatar/centre"), encode_message("/avatar/voice/laughter", 9.0)])
+            )
+            sender.send(encode_message("/avatar/centre", 1, 2))
+            wait_until(lambda said=said: len(said) == 2)
+            assert len(face.centre.wishes) == 3
+            assert "/avatar/centre has 2 arguments; it takes none, or one number" in said[1]
+            refused = "laughter is 9; it must be 0..2" if voice else "there is no voice whose knobs could be turned"
+            assert refused in said[0]
+
+
+def test_a_head_is_not_centred_without_a_camera(desk: Desk) -> None:
+    desk.socket.send(encode_message("/avatar/centre"))
+    wait_until(lambda: len(desk.said) == 1)
+    assert "there is no camera that sees a head to centre; give --webcam or --video as well" in desk.said[0]
+
+
 def test_noise_on_the_port_does_not_deafen_it(desk: Desk) -> None:
     for noise in (b"", b"\0", b"#bundle\0", b"/avatar/voice/style", bytes(range(256)), b"x" * 60_000):
         desk.socket.send(noise)
@@ -165,9 +216,8 @@ def test_a_url_of_another_form_is_refused(url: str) -> None:
         ControlInput(url, Voice(), print)
 
 
-def test_nobody_listens_unless_asked_to_and_a_run_without_sound_has_nothing_to_turn() -> None:
+def test_nobody_listens_unless_asked_to() -> None:
     assert not isinstance(assemble(Settings(demo=True, out=()), print).control, ControlInput)
-    with assemble(Settings(demo=True, out=(), control=URL), print).control as control:
-        assert isinstance(control, ControlInput)
-    with pytest.raises(UsageError, match="there is no sound; give --mic or --audio as well"):
-        assemble(Settings(demo=True, audio="none", out=(), control=URL), print)
+    for audio in (None, "none"):
+        with assemble(Settings(demo=True, audio=audio, out=(), control=URL), print).control as control:
+            assert isinstance(control, ControlInput)
