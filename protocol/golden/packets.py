@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
-from protocol import ifacialmocap, livelink, osc, osc_face, oscquery, vmc, vrchat, vtube_studio, vtube_studio_face
+from protocol import (
+    avatar_codec,
+    ifacialmocap,
+    livelink,
+    osc,
+    osc_face,
+    oscquery,
+    vmc,
+    vrchat,
+    vtube_studio,
+    vtube_studio_face,
+)
 from protocol.frame import OPEN_HEAD_ID, PARTS, SCHEMA_VERSION, FaceFrame
 from protocol.golden.frames import frames
 from protocol.hello import Hello, fields_of
@@ -59,6 +71,8 @@ def files() -> dict[str, bytes]:
         add(f"vrchat_{index}", datagram, _osc_meaning(datagram))
     for name, request in _vtube_studio().items():
         add(f"vtube_studio_{name}", request.encode(), json.loads(request))
+    for index, (packet, meaning) in enumerate(_avatar()):
+        add(f"avatar_{index}", packet, meaning)
     add("recording", *_recording())
     return found
 
@@ -116,6 +130,31 @@ def _vtube_studio() -> dict[str, str]:
         "creation": vtube_studio.creation_request("3", vtube_studio_face.OWN_PARAMETERS[0]),
         "injection": vtube_studio.injection_request("4", values, is_found=frame.is_found),
     }
+
+
+def _avatar() -> list[tuple[bytes, dict[str, Any]]]:
+    """Packets of one sender, in order: two key frames, in other steps; three that lean on the first or the second."""
+    sent = avatar_codec.EncoderState(session=7, seq=65_534)
+    read = avatar_codec.DecoderState()
+    found: list[tuple[bytes, dict[str, Any]]] = []
+    for index, (name, kbps) in enumerate(
+        (("wink", 100.0), ("neutral", 100.0), ("dense", 1.5), ("wink", 2.0), ("dense", 100.0))
+    ):
+        at_ns = frames()["wink"].publish_ns + index * 400_000_000
+        frame = replace(frames()[name], publish_ns=at_ns, capture_ns=at_ns - 40_000_000)
+        packet, sent = avatar_codec.encode(frame, sent, avatar_codec.AvatarOptions(kbps=kbps, key_every=2))
+        if packet is None:
+            raise AssertionError(f"golden frame {index} does not fit into {kbps} kbit/s")
+        face, read = avatar_codec.decode(packet, read)
+        if face is None:
+            raise AssertionError(f"golden packet {index} leans on nothing")
+        found.append((packet, avatar_meaning(face)))
+    return found
+
+
+def avatar_meaning(face: avatar_codec.AvatarFace) -> dict[str, Any]:
+    """The face as PROTOCOL.md names things; float32 values with all their digits."""
+    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in vars(face).items()}
 
 
 def _recording() -> tuple[bytes, dict[str, Any]]:

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from protocol import ifacialmocap, livelink, osc, oscquery, vtube_studio
-from protocol.golden.packets import FOLDER, face_meaning, files
+from protocol import avatar_codec, ifacialmocap, livelink, osc, oscquery, vtube_studio
+from protocol.golden.packets import FOLDER, avatar_meaning, face_meaning, files
 from protocol.msgpack_codec import Hello, decode, encode, encode_hello
 from protocol.recording_format import RecordingReader
 
@@ -86,6 +86,15 @@ def test_vtube_studio_means_what_its_json_says(name):
     message = vtube_studio.decode(data)
     assert (message.type, message.request_id) == (meaning["messageType"], meaning["requestID"])
     assert message.data == meaning["data"]
+
+
+def test_avatar_packets_mean_what_their_json_says():
+    state = avatar_codec.DecoderState()
+    for name in names("avatar_"):
+        data, meaning = golden(name)
+        face, state = avatar_codec.decode(data, state)
+        assert face is not None
+        assert avatar_meaning(face) == meaning
 
 
 def test_the_recording_means_what_its_json_says():

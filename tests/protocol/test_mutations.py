@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from protocol import ifacialmocap, livelink, osc, oscquery, vtube_studio
+from protocol import avatar_codec, ifacialmocap, livelink, osc, oscquery, vtube_studio
 from protocol.frame import ProtocolError
 from protocol.golden.packets import files
 from protocol.msgpack_codec import MAX_PACKET_BYTES, decode
@@ -16,15 +16,26 @@ GOLDEN = {name.removesuffix(".bin"): data for name, data in files().items() if n
 EDGES = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, MAX_PACKET_BYTES + 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
 
+AVATAR_STATE = avatar_codec.DecoderState()
+for index in range(5):
+    _, AVATAR_STATE = avatar_codec.decode(GOLDEN[f"avatar_{index}"], AVATAR_STATE)
+
+
 def read_recording(data):
     for record in RecordingReader(io.BytesIO(data)):
         if record.kind == KIND_PACKET:
             decode(record.payload)
 
 
+def read_avatar(data):
+    """After the golden key frames, so that most packets lean on something."""
+    avatar_codec.decode(data, AVATAR_STATE)
+
+
 READERS = {"face": decode, "hello": decode, "osc": osc.decode_packet, "vmc": osc.decode_packet}
 READERS |= {"livelink": livelink.decode, "recording": read_recording}
 READERS |= {
+    "avatar": read_avatar,
     "vtube": vtube_studio.decode,
     "ifacialmocap": ifacialmocap.decode,
     "vrchat": osc.decode_packet,
