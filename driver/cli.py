@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ commands:
   avatar-driver head add FILE        drive a FLAME head of yours
   avatar-driver head export FILE.glb the open head with its 52 shapes, for engines
   avatar-driver replay FILE          send a recording again, with its own timing
+  avatar-driver receive avatar://    a remote peer's face, to any output
   avatar-driver export FILE --to npz turn a recording into a file for other programs
   avatar-driver keys FILE            make a CURVE key pair for encrypted ZeroMQ
   avatar-driver bench                measure this machine
@@ -250,6 +252,24 @@ def _replay(arguments: list[str]) -> int:
     return 0
 
 
+def _receive(arguments: list[str]) -> int:
+    parser = _Parser(prog="avatar-driver receive", description="Send on the face that a remote peer sends.")
+    parser.add_argument("source", metavar="avatar://HOST:PORT", help="where to listen; 0.0.0.0 = on all networks")
+    parser.add_argument("--out", action="append", metavar="URL", help=f"default: {' '.join(DEFAULT_OUTPUTS)}")
+    parser.add_argument("--rate", type=float, default=60.0, metavar="HZ", help="frames a second (default: 60)")
+    parser.add_argument("--duration", type=float, metavar="S", help="stop after S seconds")
+    options = parser.parse_args(arguments)
+    if not 1 <= options.rate <= 1000:
+        raise UsageError(f"the rate is {options.rate:g} Hz; it must be in 1..1000")
+    from driver.receive import receive
+
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    print(receive(options.source, tuple(options.out or DEFAULT_OUTPUTS), options.rate, _notice, options.duration, stop))
+    return 0
+
+
 def _export(arguments: list[str]) -> int:
     from driver.export import FORMATS, default_target, export
 
@@ -305,6 +325,7 @@ _COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "profiles": _profiles,
     "head": _head,
     "replay": _replay,
+    "receive": _receive,
     "export": _export,
     "keys": _keys,
     "bench": _bench,

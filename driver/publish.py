@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from driver.errors import SinkError
+from driver.sinks.avatar import open_avatar
 from driver.sinks.datagram import DatagramSink, Pack, udp_pack
 from driver.sinks.ifacialmocap import open_ifacialmocap
 from driver.sinks.listen import is_listened_to
@@ -92,6 +93,7 @@ def open_sink(url: str, context: SinkContext) -> Sink:
     vts://HOST:PORT       VTube Studio's plugin API (8001); parameters=all|own|tracking
     ws://HOST:PORT        listens for WebSockets, and serves the page that shows the face (5573); origin=URL,URL lets
                           pages from elsewhere listen, modules=FOLDER is a node_modules with three.js
+    avatar://HOST:PORT    the avatar codec, for a remote peer (5574); kbps=KBPS (12), rate=HZ (30), key_every=N (15)
     """
     parsed = _parsed(url)
     return _OPENERS[parsed.scheme](parsed, context)
@@ -151,6 +153,7 @@ _OPENERS: dict[str, Callable[[SinkUrl, SinkContext], Sink]] = {
     "ifacialmocap": open_ifacialmocap,
     "vts": open_vts,
     "ws": open_ws,
+    "avatar": open_avatar,
 }
 
 # Outputs of which opening alone says nothing: they go on trying until the other side is there.
@@ -160,6 +163,7 @@ _CHECKS: dict[str, Callable[[SinkUrl], str]] = {"vts": check_vts, "vrchat": chec
 _RECEIVERS = {
     "udp": "start the game with our Unity package",
     "osc": "start the program that shall receive",
+    "avatar": "start `avatar-driver receive` or another program that reads the avatar codec",
     "vmc": "start VSeeFace, Warudo, VNyan or another receiver, and switch on VMC in it",
     "ifacialmocap": "start the program that shall receive, and switch on iFacialMocap in it",
     "livelink": "open the Unreal project, with Live Link, Apple ARKit and Apple ARKit Face Support enabled",

@@ -183,7 +183,7 @@ def decode(packet: bytes | bytearray | memoryview, state: DecoderState) -> tuple
         state = replace(state, keys=tuple(keys[one] for one in sorted(keys, reverse=True)[:_KEPT_KEYS]))
     if seq > state.newest_seq:
         state = replace(state, newest_seq=seq, newest_ms=publish_ms)
-    return face_of(integers, seq, publish_ms * _NS_PER_MS), state
+    return face_of(integers, session, seq, publish_ms * _NS_PER_MS), state
 
 
 def _decoded(body: bytes, reference: Key | None, quantiser: int) -> Integers:

@@ -60,11 +60,13 @@ _ENDS = tuple(int(end) for end in np.cumsum(_SIZES)[:-1])
 class AvatarFace:
     """The face at one instant as a remote peer gets it; parts as in `FaceFrame`, rounded to the codec's steps.
 
-    seq          counts the sender's packets, +1 each, from the first one that this decoder has read
+    session      another number is another sender, or one that has started anew
+    seq          counts the sender's packets, +1 each
     publish_ns   when it was sent, by the sender's clock, ms; its zero means nothing
     capture_ns   when its light or sound was caught, by the same clock
     """
 
+    session: int
     seq: int
     capture_ns: int
     publish_ns: int
@@ -95,12 +97,13 @@ def integers_of(frame: FaceFrame) -> Integers:
     return np.clip(np.rint(values / STEPS), LOWEST, HIGHEST).astype(np.int64)
 
 
-def face_of(integers: Integers, seq: int, publish_ns: int) -> AvatarFace:
+def face_of(integers: Integers, session: int, seq: int, publish_ns: int) -> AvatarFace:
     """The face that whole numbers [67], each within LOWEST..HIGHEST, stand for."""
     arkit, rotation, translation, laughter, speech, valence, arousal, confidence, age_s = np.split(
         integers * STEPS, _ENDS
     )
     return AvatarFace(
+        session=session,
         seq=seq,
         capture_ns=max(0, publish_ns - round(float(age_s[0]) * 1e9)),
         publish_ns=publish_ns,

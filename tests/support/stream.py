@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import socket
 import time
@@ -40,6 +41,16 @@ class UdpReceiver:
 
     def receive(self, count: int) -> list[bytes]:
         return [self._socket.recv(65_536) for _ in range(count)]
+
+    def drain(self) -> list[bytes]:
+        """All that has come, and comes within a tenth of a second after the last."""
+        found: list[bytes] = []
+        self._socket.settimeout(0.1)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                found.append(self._socket.recv(65_536))
+        self._socket.settimeout(5)
+        return found
 
     def close(self) -> None:
         self._socket.close()
