@@ -31,6 +31,8 @@ _STAGES = (
 )
 _FINE, _COARSE = 1, 3
 _POINTS_WIDTH = 64
+_FRAME_SIZE = 5
+_RIGHT_EYE, _LEFT_EYE = ([FACE_POINTS.index(landmark) for landmark in pair] for pair in ((33, 133), (362, 263)))
 # name: size, of what is a linear reading of the features before it is bounded.
 HEAD_SIZES = {
     "expression": PART_BY_NAME["expression"].size,
@@ -66,8 +68,8 @@ class FaceEncoder(nn.Module):
         self.points = PointHead(_POINTS_WIDTH, CROP_PX // 8)
         cells = (CROP_PX // 32) ** 2
         self.whole = nn.Sequential(nn.Flatten(), *_mixed(cells * last, FEATURE_SIZE))
-        known = FEATURE_SIZE + 2 * len(FACE_POINTS)
-        self.mix = _mixed(known, FEATURE_SIZE)
+        known = FEATURE_SIZE + 2 * len(FACE_POINTS) + _FRAME_SIZE
+        self.mix = nn.Sequential(*_mixed(known, FEATURE_SIZE), *_mixed(FEATURE_SIZE, FEATURE_SIZE))
         self.heads = nn.Linear(FEATURE_SIZE, sum(HEAD_SIZES.values()))
         to_shape = nn.Linear(_IDENTITY_SIZE, PART_BY_NAME["shape"].size)
         self.identity = nn.Sequential(*_mixed(known, _IDENTITY_SIZE), to_shape)
@@ -85,7 +87,7 @@ class FaceEncoder(nn.Module):
         coarse = functional.interpolate(self.from_coarse(maps[_COARSE]), scale_factor=2.0, mode="nearest")
         points, spread = self.points(functional.relu(self.from_fine(maps[_FINE]) + coarse))
         # The points tell the motion what they know, but a wrong motion does not pull them.
-        known = torch.cat([self.whole(maps[-1]), 10.0 * (points.detach() - 0.5).flatten(1)], dim=1)
+        known = torch.cat([self.whole(maps[-1]), *aligned(points.detach())], dim=1)
         feature = self.mix(known)
         told = dict(zip(HEAD_SIZES, self.heads(feature).split(list(HEAD_SIZES.values()), dim=1), strict=True))
         return {
@@ -104,6 +106,21 @@ class FaceEncoder(nn.Module):
             "arousal": torch.tanh(told["arousal"][:, 0]),
             "feature": feature,
         }
+
+
+def aligned(points: Tensor) -> tuple[Tensor, Tensor]:
+    """Points [B, 140, 2] with level eyes, about their middle, in a fifth of their own size [B, 280]; and that frame [B, 5].
+
+    Where a crop lies moves all points together, by far more than a lid or a lip moves its own.
+    """
+    middle = points.mean(dim=1, keepdim=True)
+    off = points - middle
+    size = off.square().sum(dim=2).mean(dim=1).clamp(min=1e-6).sqrt()
+    across = functional.normalize(off[:, _LEFT_EYE].mean(dim=1) - off[:, _RIGHT_EYE].mean(dim=1), dim=1, eps=1e-6)
+    x, y = across[:, :1], across[:, 1:]
+    level = torch.cat([off[:, :, 0] * x + off[:, :, 1] * y, off[:, :, 1] * x - off[:, :, 0] * y], dim=1)
+    frame = torch.cat([5.0 * (middle[:, 0] - 0.5), torch.log(size)[:, None], across], dim=1)
+    return 5.0 * level / size[:, None], frame
 
 
 def _mixed(inputs: int, outputs: int) -> nn.Sequential:
