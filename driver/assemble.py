@@ -38,6 +38,7 @@ from driver.recording import Recorder
 from driver.rest_learner import RestLearner
 from driver.runtime import OnnxModel, OnnxNetwork
 from driver.sinks.sink import SinkContext
+from driver.sinks.virtual_camera import open_virtual_camera
 from driver.smooth import Smoother
 from driver.sound_level import SoundLevel
 from driver.stage import Source, Stage
@@ -103,6 +104,8 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
         if settings.record is not None:
             when_full = "drop_oldest" if is_paced else "wait"
             sinks.append(Recorder(Path(settings.record), context, overwrite=overwrite, when_full=when_full))
+        if settings.virtual_camera is not None:
+            sinks.append(open_virtual_camera(settings.virtual_camera, settings.picture, context))
         publisher = Publisher(sinks, notify)
         fuser = Fuser(settings.fuse, mouth_projector(head, arkit), IdleMotion(settings=settings.idle))
         mirror = MotionMirror(head) if settings.mirror else None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, get_args
 from driver import __version__
 from driver.config import DEFAULT_OUTPUTS, Device, Settings, Tracker, load_config
 from driver.errors import AvatarDriverError, UsageError
+from driver.portrait import PictureSettings, picture_size
 from protocol.frame import OPEN_HEAD_ID, ProtocolError
 
 if TYPE_CHECKING:
@@ -91,6 +92,16 @@ def run_parser() -> argparse.ArgumentParser:
     add("--record", metavar="FILE", help="append every frame to FILE")
     add("--force", action="store_true", help="overwrite the recording if it exists")
     add("--rate", type=float, dest="rate_hz", metavar="HZ", help="frames a second (default: 60)")
+    add(
+        "--virtual-camera",
+        nargs="?",
+        const="",
+        metavar="DEVICE",
+        help="show the drawn head in this virtual camera (default: the system's first)",
+    )
+    add("--background", metavar="COLOUR", help="behind that head: #rrggbb, green, blue, black, white, grey (green)")
+    add("--picture-size", metavar="WIDTHxHEIGHT", help="of that camera (1280x720)")
+    add("--picture-rate", type=float, metavar="HZ", help="of that camera (30)")
     add("--profile", metavar="NAME", help="be the person of this profile (see `avatar-driver calibrate`)")
     add("--mirror", action="store_true", default=None, help="exchange left and right in everything that is sent")
     # How the camera drives the face
@@ -132,6 +143,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
         given["out"] = tuple(given["out"])
     voice = {one.name: vars(options)[one.name] for one in fields(settings.voice)}
     given["voice"] = replace(settings.voice, **{name: value for name, value in voice.items() if value is not None})
+    given["picture"] = _picture(settings.picture, options)
     settings = replace(settings, **given)
     pictures = [name for name in ("webcam", "video", "demo") if getattr(settings, name) not in (None, False)]
     sounds = [name for name in ("mic", "audio", "demo") if getattr(settings, name) not in (None, False)]
@@ -141,6 +153,13 @@ def settings_from(options: argparse.Namespace) -> Settings:
         if len(inputs) > 1:
             raise UsageError(f"--{inputs[0]} and --{inputs[1]} exclude each other; give one of them")
     return settings
+
+
+def _picture(settings: PictureSettings, options: argparse.Namespace) -> PictureSettings:
+    changes: dict[str, Any] = {"background": options.background, "rate_hz": options.picture_rate}
+    if options.picture_size is not None:
+        changes["width"], changes["height"] = picture_size(options.picture_size)
+    return replace(settings, **{name: value for name, value in changes.items() if value is not None})
 
 
 def _run(arguments: list[str]) -> int:

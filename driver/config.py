@@ -27,6 +27,7 @@ from driver.framing import FrameSettings
 from driver.fuse import FuseSettings
 from driver.idle import IdleSettings
 from driver.knobs import VoiceSettings
+from driver.portrait import PictureSettings
 from driver.smooth import SmoothSettings
 from protocol.frame import OPEN_HEAD_ID
 
@@ -66,6 +67,7 @@ class Settings:
     profile          name of what `avatar-driver calibrate` has learnt; None = nobody's
     auto_calibrate   without a profile, learn how the resting face is misread from its first good minute, then no more
     mirror           exchange left and right in everything that is sent
+    virtual_camera   show the drawn head in this virtual camera; "" = the system's first; None = in none
     """
 
     webcam: str | None = None
@@ -88,12 +90,14 @@ class Settings:
     profile: str | None = None
     auto_calibrate: bool = True
     mirror: bool = False
+    virtual_camera: str | None = None
     camera: CameraSettings = field(default_factory=CameraSettings)
     fuse: FuseSettings = field(default_factory=FuseSettings)
     smooth: SmoothSettings = field(default_factory=SmoothSettings)
     frame: FrameSettings = field(default_factory=FrameSettings)
     voice: VoiceSettings = field(default_factory=VoiceSettings)
     idle: IdleSettings = field(default_factory=IdleSettings)
+    picture: PictureSettings = field(default_factory=PictureSettings)
     channels: dict[str, Channel] = field(default_factory=default_channels)
 
     def __post_init__(self) -> None:

@@ -58,7 +58,7 @@ class FrameBuilder:
         mirror: MotionMirror | None = None,
     ) -> None:
         self._settings = settings
-        self._channels = Channels(default_channels() if channels is None else channels)
+        self.set_channels(default_channels() if channels is None else channels)
         self._mirror = mirror
         self._head_id = head_id
         self._arkit = arkit
@@ -66,6 +66,16 @@ class FrameBuilder:
         self._seq = 0
         self._sent_shape: Floats | None = None
         self._sent_shape_ns = 0
+
+    @property
+    def channels(self) -> Mapping[str, Channel]:
+        """As they were set last."""
+        return self._channels_set
+
+    def set_channels(self, channels: Mapping[str, Channel]) -> None:
+        """From the next frame on; from any thread."""
+        self._channels_set = dict(channels)
+        self._channels = Channels(channels)  # replaced as a whole: a frame has all of the change or none
 
     def build(self, fused: Fused, vector: Floats, tick_ns: int, publish_ns: int) -> FaceFrame:
         """The next frame: `vector` float32 [VECTOR_SIZE] is the smoothed motion of the tick, `fused` the rest."""

@@ -13,6 +13,7 @@ from driver.cli import main, run_parser, settings_from
 from driver.config import DEFAULT_OUTPUTS
 from driver.errors import UsageError
 from driver.knobs import VoiceSettings
+from driver.portrait import PictureSettings
 from driver.recording import read_recording
 from protocol.frame import FaceFrame
 
@@ -53,6 +54,8 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
         (["--demo", "--voice-model", "envelope", "--style", "calm"], 1, "but envelope.onnx has no such knob"),
         (["--demo", "--voice-model", "nowhere.onnx"], 1, "nowhere.onnx does not exist; give the path of an .onnx file"),
         (["--demo", "--control", "osc://127.0.0.1:x"], 2, "it must be osc://HOST:PORT"),
+        (["--demo", "--virtual-camera", "--background", "pink"], 2, "the background is 'pink'; it must be #rrggbb or"),
+        (["--demo", "--virtual-camera", "--picture-size", "big"], 2, "the picture's size is 'big'"),
         (["head"], 2, "see `avatar-driver head --help`"),
     ],
 )
@@ -109,6 +112,20 @@ def test_the_voice_s_options_win_over_the_file(tmp_path: Path) -> None:
     voice = settings_from(run_parser().parse_args(options)).voice
     assert voice == VoiceSettings(160, 1.0, 0.0, 40.0, "calm", "a.onnx")
     assert settings_from(run_parser().parse_args(["--mic"])).voice == VoiceSettings(80, 1.0, 1.0, 0.0, "", "")
+
+
+def test_the_virtual_camera_s_options_win_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text("[picture]\nwidth = 640\nheight = 360\nrate_hz = 24\n", "utf-8")
+    options = ["--mic", "--config", str(path), "--virtual-camera", "/dev/video9", "--background", "#102030"]
+    settings = settings_from(run_parser().parse_args(options))
+    assert settings.virtual_camera == "/dev/video9"
+    assert settings.picture == PictureSettings(640, 360, 24.0, "#102030")
+    larger = [*options, "--picture-size", "1920x1080", "--picture-rate", "60"]
+    assert settings_from(run_parser().parse_args(larger)).picture == PictureSettings(1920, 1080, 60.0, "#102030")
+    settings = settings_from(run_parser().parse_args(["--mic"]))
+    assert (settings.virtual_camera, settings.picture) == (None, PictureSettings())
+    assert settings_from(run_parser().parse_args(["--virtual-camera", "--mic"])).virtual_camera == ""
 
 
 def frames_of(path: Path) -> list[FaceFrame]:
