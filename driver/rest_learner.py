@@ -25,6 +25,7 @@ _MOODS = (
     "mouthLowerDown",
     "cheekSquint",
 )
+_VOWELS = ("jawOpen", "mouthFunnel", "mouthPucker")
 _LOOKS = "eyeLook"
 
 
@@ -33,10 +34,12 @@ class RestSettings:
     """learning_s         of a well seen face, after which nothing changes any more
     confidence          of every region, from which a face is well seen
     most_turn_rad       of the head to the camera
-    quick_s, slow_s     time constants of the two means whose difference is motion
-    most_motion         of any weight while the face is still
+    mean_s              time constant of the mean weights
+    motion_s            time constant of the mean distance from them, which is the motion
+    most_motion         of any weight while the face is still; the tracker's noise alone is 0.02 to 0.05
     still_s             for which it must have been still
-    most_mood, most     weights above which the face is not at rest: of a mood's shapes, and of any other
+    most_mood           weight of a mood's shape above which the face is not at rest
+    most_open           likewise of the open jaw and of lips that are pushed forward: a held vowel
     prior_s             of rest that say "this face rests at 0"
     most_rest           that is learnt
     """
@@ -44,12 +47,12 @@ class RestSettings:
     learning_s: float = 60.0
     confidence: float = 0.7
     most_turn_rad: float = 0.4
-    quick_s: float = 0.1
-    slow_s: float = 0.7
-    most_motion: float = 0.05
-    still_s: float = 0.5
-    most_mood: float = 0.12
-    most: float = 0.3
+    mean_s: float = 0.5
+    motion_s: float = 0.3
+    most_motion: float = 0.06
+    still_s: float = 0.4
+    most_mood: float = 0.15
+    most_open: float = 0.3
     prior_s: float = 5.0
     most_rest: float = 0.1
 
@@ -58,6 +61,7 @@ _WATCHED = [name for name in CALIBRATED_SHAPES if not name.startswith(_LOOKS)]
 # Of a pair of opposites, the first one's place has both; see `driver.correction.signed`.
 _SECOND = [other for _, other in OPPOSITES]
 _IS_MOOD = np.array([name.startswith(_MOODS) for name in ARKIT_SHAPES])
+_IS_VOWEL = np.array([name in _VOWELS for name in ARKIT_SHAPES])
 _IS_WATCHED = np.array([name in _WATCHED for name in ARKIT_SHAPES])
 _IS_LEARNT = np.array(
     [name in _WATCHED and name not in _SECOND and not name.startswith(_MOODS) for name in ARKIT_SHAPES]
@@ -70,8 +74,8 @@ class RestLearner:
 
     def __init__(self, settings: RestSettings | None = None) -> None:
         self._settings = RestSettings() if settings is None else settings
-        self._quick: Floats | None = None
-        self._slow: Floats | None = None
+        self._mean: Floats | None = None
+        self._motion = np.zeros(len(ARKIT_SHAPES), np.float32)
         self._seen_ns: int | None = None
         self._good_s = self._still_s = self._rest_s = 0.0
         self._sum = np.zeros(len(ARKIT_SHAPES))
@@ -93,30 +97,29 @@ class RestLearner:
             return
         settings = self._settings
         if float(motion.confidence.min()) < settings.confidence:
-            self._quick = self._slow = self._seen_ns = None
+            self._mean = self._seen_ns = None
             self._still_s = 0.0
             return
         now = signed(weights)
-        if self._quick is None or self._slow is None or self._seen_ns is None:
-            self._quick = self._slow = now
-            self._seen_ns = motion.capture_ns
+        if self._mean is None or self._seen_ns is None:
+            self._mean, self._seen_ns = now, motion.capture_ns
             return
         passed_s = min((motion.capture_ns - self._seen_ns) / 1e9, _LONGEST_STEP_S)
         self._seen_ns = motion.capture_ns
         self._good_s += passed_s
-        self._quick = _followed(self._quick, now, passed_s / settings.quick_s)
-        self._slow = _followed(self._slow, now, passed_s / settings.slow_s)
-        self._still_s = self._still_s + passed_s if self._is_at_rest(motion, self._quick, self._slow) else 0.0
+        self._mean = _followed(self._mean, now, passed_s / settings.mean_s)
+        self._motion = _followed(self._motion, np.abs(now - self._mean), passed_s / settings.motion_s)
+        self._still_s = self._still_s + passed_s if self._is_at_rest(motion, self._mean) else 0.0
         if self._still_s > settings.still_s:
-            self._learn(self._slow, passed_s)
+            self._learn(self._mean, passed_s)
 
-    def _is_at_rest(self, motion: Motion, quick: Floats, slow: Floats) -> bool:
+    def _is_at_rest(self, motion: Motion, mean: Floats) -> bool:
         settings = self._settings
         return (
             float(np.linalg.norm(motion.head_rotation)) < settings.most_turn_rad
-            and float(np.abs(quick - slow)[_IS_WATCHED].max()) < settings.most_motion
-            and float(slow[_IS_MOOD].max()) < settings.most_mood
-            and float(np.abs(slow)[_IS_WATCHED].max()) < settings.most
+            and float(self._motion[_IS_WATCHED].max()) < settings.most_motion
+            and float(mean[_IS_MOOD].max()) < settings.most_mood
+            and float(mean[_IS_VOWEL].max()) < settings.most_open
         )
 
     def _learn(self, values: Floats, passed_s: float) -> None:
