@@ -97,10 +97,10 @@ class JitterBuffer:
         elif newest is not None:
             if self._faces[place].seq == face.seq:
                 return
-            if at_ms > self._played_ms:
+            if place > 0:
                 self.lost -= 1
         self._measure(now_ms - at_ms)
-        if newest is None or at_ms > self._played_ms:
+        if newest is None or place > 0:  # before the first, a later one is shown already
             self._faces.insert(place, face)
             del self._faces[:-_MOST_FACES]
 

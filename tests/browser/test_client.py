@@ -1,5 +1,6 @@
 """The JavaScript client in Node: its own tests, its types, our own reader's verdicts, every frame of a live stream."""
 
+import dataclasses
 import json
 import random
 import shutil
@@ -8,11 +9,15 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.browser import require_node_modules
 from support.stream import numbered, sink_context, wait_until
 
 from driver.publish import open_sink
+from protocol.avatar_codec import AvatarOptions, DecoderState, EncoderState
+from protocol.avatar_codec import decode as decode_avatar
+from protocol.avatar_codec import encode as encode_avatar
 from protocol.frame import ProtocolError
 from protocol.golden.packets import files
 from protocol.hello import Hello
@@ -35,7 +40,8 @@ def node() -> list[str]:
 
 
 def test_the_clients_own_tests_pass(node):
-    ran = subprocess.run([*node, "--test", "client.test.mjs"], cwd=FOLDER, capture_output=True, text=True, timeout=120)
+    tests = ("client.test.mjs", "avatar.test.mjs")
+    ran = subprocess.run([*node, "--test", *tests], cwd=FOLDER, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran.stdout
     assert "# pass 0" not in ran.stdout
 
@@ -83,6 +89,38 @@ def verdict(packet):
         return "hello" if isinstance(decode(packet), Hello) else "face"
     except ProtocolError:
         return ""
+
+
+def test_avatar_packets_mean_the_same_to_our_own_decoder(node):
+    """A long stream in which packets are lost, doubled, shuffled and mutated."""
+    chance = random.Random(2)
+    state, packets = EncoderState(session=3, seq=65_000), []
+    for seq in range(1200):
+        weights = np.clip(0.5 + 0.5 * np.sin(np.arange(52) + 0.03 * seq), 0, 1)
+        frame = dataclasses.replace(numbered(4 * seq + 1, seq * 33_333_333), arkit=weights)
+        packet, state = encode_avatar(frame, state, AvatarOptions(kbps=9.0))
+        packets += [packet] * chance.choice((0, 1, 1, 1, 1, 2)) if packet else []
+        if packet and chance.random() < 0.2:
+            packets.append(mutated(chance, packet))
+    packets = [packet for _, packet in sorted(enumerate(packets), key=lambda one: one[0] + 4 * chance.random())]
+    sent = b"".join(struct.pack("<I", len(packet)) + packet for packet in packets)
+    ran = subprocess.run(
+        [*node, "avatar_judge.mjs"], cwd=FOLDER, input=sent, capture_output=True, check=True, timeout=60
+    )
+    theirs, ours, decoder = json.loads(ran.stdout), [], DecoderState()
+    for packet in packets:
+        try:
+            face, decoder = decode_avatar(packet, decoder)
+        except ProtocolError:
+            ours.append("")
+            continue
+        if face is None:
+            ours.append("early")
+            continue
+        values = (face.arkit, face.head_rotation, face.head_translation)
+        ours.append([face.seq, face.publish_ns, *(value for part in values for value in part.tolist())])
+    assert {"", "early"} < {verdict if isinstance(verdict, str) else "face" for verdict in ours}
+    assert theirs == ours
 
 
 def test_nodes_own_websocket_gets_every_frame_at_60_hz(node):

@@ -88,7 +88,7 @@ export interface JitterOptions {
 
 export class JitterBuffer {
   constructor(options?: Partial<JitterOptions>);
-  /** Frames missing from the sequence. */
+  /** Frames missing from the sequence, or too late to be shown. */
   readonly lost: number;
   readonly delayMs: number;
   push(face: Face, nowMs: number): void;
@@ -121,6 +121,31 @@ export class FaceStream {
   sample(nowMs?: number): Pose;
   close(): void;
 }
+
+/** Reads packets of the avatar codec, of one sender after the other; remembers the key frames that faces lean on. */
+export class AvatarDecoder {
+  constructor();
+  /** Of the newest sender; -1 before the first. */
+  readonly session: number;
+  /** Null for a face that leans on a key frame that has not come; throws ProtocolError. The motion is the open head's. */
+  decode(packet: ArrayBuffer | Uint8Array): Face | null;
+}
+
+/** A remote peer's face, over anything that carries datagrams. */
+export class AvatarReceiver {
+  constructor(options?: Partial<JitterOptions>);
+  /** Faces; faces without their key frame; packets that were refused; faces missing or too late. */
+  readonly received: number;
+  readonly early: number;
+  readonly bad: number;
+  readonly lost: number;
+  readonly buffer: JitterBuffer;
+  push(packet: ArrayBuffer | Uint8Array, nowMs?: number): void;
+  sample(nowMs?: number): Pose;
+}
+
+/** The open head's motion that 52 ARKit weights stand for. */
+export function motionOf(arkit: ArrayLike<number>): Pick<Face, "expression" | "jaw" | "eyelids" | "gaze">;
 
 /** The face or the hello in one packet; throws ProtocolError. */
 export function decode(data: ArrayBuffer | Uint8Array): Face | Hello;

@@ -60,24 +60,42 @@ export class JitterBuffer {
     return this.options.delayMs ?? this.delay;
   }
 
-  /** @param {import("./index.js").Face} face @param {number} nowMs */
+  /**
+   * Take a frame that came at `nowMs`. Those that come twice, or too late to be shown, are passed over.
+   * @param {import("./index.js").Face} face @param {number} nowMs
+   */
   push(face, nowMs) {
+    if (this.frames.length && !this.continues(face, nowMs)) this.reset();
     this.originNs ??= face.publishNs;
-    let atMs = Number(face.publishNs - this.originNs) / 1e6;
+    const atMs = Number(face.publishNs - this.originNs) / 1e6;
     const newest = this.frames.at(-1);
-    if (newest && (face.seq <= newest.face.seq || Math.abs(nowMs - atMs - this.baseMs) > NEW_CLOCK_MS)) {
-      this.reset();
-      this.originNs = face.publishNs;
-      atMs = 0;
-    } else if (newest) {
+    let place = this.frames.length;
+    while (place > 0 && this.frames[place - 1].face.seq >= face.seq) place -= 1;
+    this.arrivedMs = nowMs;
+    if (newest && place === this.frames.length) {
       this.lost += face.seq - newest.face.seq - 1;
       const stepMs = (atMs - newest.atMs) / (face.seq - newest.face.seq);
       this.periodMs += (stepMs - this.periodMs) * (this.periodMs ? 0.1 : 1);
+    } else if (newest) {
+      if (this.frames[place].face.seq === face.seq) return;
+      if (place > 0) this.lost -= 1;
     }
-    this.arrivedMs = nowMs;
-    this.frames.push({ atMs, turn: quaternionFromAxisAngle(face.headRotation), face });
-    if (this.frames.length > MOST_FRAMES) this.frames.shift();
     this.measure(nowMs - atMs);
+    if (newest && place === 0) return; // a later one is shown already
+    this.frames.splice(place, 0, { atMs, turn: quaternionFromAxisAngle(face.headRotation), face });
+    if (this.frames.length > MOST_FRAMES) this.frames.shift();
+  }
+
+  /**
+   * False for another sender: its clock is another one, or its numbers and times are not in the same order.
+   * @param {import("./index.js").Face} face @param {number} nowMs
+   */
+  continues(face, nowMs) {
+    const atMs = Number(face.publishNs - (this.originNs ?? 0n)) / 1e6;
+    const newest = this.frames[this.frames.length - 1];
+    return (
+      Math.abs(nowMs - atMs - this.baseMs) <= NEW_CLOCK_MS && face.seq > newest.face.seq === atMs > newest.atMs
+    );
   }
 
   /** @param {number} transitMs from publishing to arrival */
