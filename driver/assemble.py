@@ -31,6 +31,8 @@ from driver.landmark_solver import LandmarkSolver
 from driver.native_face import NativeFace, NativeFaceSettings
 from driver.personal_face import PersonalFace
 from driver.pipeline import KNOWN_AFTER_NS, Branch, Pipeline
+from driver.preview.camera_view import WatchedTracker
+from driver.preview.page import Preview, Shown
 from driver.profile import Profile
 from driver.profiles import load_profile
 from driver.publish import Publisher, open_sinks
@@ -97,6 +99,8 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
     face = PersonalFace(arkit, profile, learner) if picture.name else None
     voice = _voice(settings) if sound.name else None
     level = SoundLevel(profile.sound if profile is not None and sound.is_device else None) if sound.name else None
+    mirror = MotionMirror(head) if settings.mirror else None
+    builder = FrameBuilder(settings.frame, settings.head, arkit, motion_map, channels=settings.channels, mirror=mirror)
     hello = Hello("avatar-driver", __version__, settings.head, settings.rate_hz)
     context = SinkContext(hello, notify)
     sinks = open_sinks(settings.out, context)
@@ -106,12 +110,12 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
             sinks.append(Recorder(Path(settings.record), context, overwrite=overwrite, when_full=when_full))
         if settings.virtual_camera is not None:
             sinks.append(open_virtual_camera(settings.virtual_camera, settings.picture, context))
+        if settings.preview is not None:
+            camera = _watched(video_stages)
+            shown = Shown(builder, arkit, settings.tracker, settings.mirror, voice, face, level, camera)
+            sinks.append(Preview(settings.preview, context, shown))
         publisher = Publisher(sinks, notify)
         fuser = Fuser(settings.fuse, mouth_projector(head, arkit), IdleMotion(settings=settings.idle))
-        mirror = MotionMirror(head) if settings.mirror else None
-        builder = FrameBuilder(
-            settings.frame, settings.head, arkit, motion_map, channels=settings.channels, mirror=mirror
-        )
         # The clock starts last: what takes its time comes before.
         epoch_ns = time.perf_counter_ns() + _HEAD_START_NS
         pipeline = Pipeline(
@@ -215,6 +219,16 @@ def _video_stages(settings: Settings, notify: Notify) -> Stages:
     face_model = find_face_model(own_file)
     solver = LandmarkSolver(horizontal_fov_deg=settings.camera.horizontal_fov_deg)
     return [("track", FaceTracker(face_model, notify)), ("solve", solver)]
+
+
+def _watched(stages: Stages) -> WatchedTracker | None:
+    """Put a watch around the tracker, which is the first of the camera's `stages`."""
+    if not stages:
+        return None
+    name, tracker = stages[0]
+    watched = WatchedTracker(tracker)
+    stages[0] = (name, watched)
+    return watched
 
 
 def _native_face(settings: Settings, own_file: Path | None) -> NativeFace:

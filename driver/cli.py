@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 from driver import __version__
-from driver.config import DEFAULT_OUTPUTS, Device, Settings, Tracker, load_config
+from driver.config import DEFAULT_OUTPUTS, PREVIEW_PORT, Device, Settings, Tracker, load_config
 from driver.errors import AvatarDriverError, UsageError
 from driver.portrait import PictureSettings, picture_size
 from protocol.frame import OPEN_HEAD_ID, ProtocolError
@@ -92,6 +92,14 @@ def run_parser() -> argparse.ArgumentParser:
     add("--record", metavar="FILE", help="append every frame to FILE")
     add("--force", action="store_true", help="overwrite the recording if it exists")
     add("--rate", type=float, dest="rate_hz", metavar="HZ", help="frames a second (default: 60)")
+    add(
+        "--preview",
+        nargs="?",
+        const=PREVIEW_PORT,
+        type=int,
+        metavar="PORT",
+        help=f"a page on this machine with the head, all channels and things to turn (port {PREVIEW_PORT})",
+    )
     add(
         "--virtual-camera",
         nargs="?",

@@ -34,6 +34,7 @@ from protocol.frame import OPEN_HEAD_ID
 Device = Literal["auto", "cpu", "cuda"]
 Tracker = Literal["native", "mediapipe"]
 LONGEST_FACE_LOOKAHEAD = 2
+PREVIEW_PORT = 5575
 DEFAULT_OUTPUTS = ("zmq://127.0.0.1:5571", "osc://127.0.0.1:9010")
 
 
@@ -67,6 +68,7 @@ class Settings:
     profile          name of what `avatar-driver calibrate` has learnt; None = nobody's
     auto_calibrate   without a profile, learn how the resting face is misread from its first good minute, then no more
     mirror           exchange left and right in everything that is sent
+    preview          port of the preview's page on this machine; 0 = any free one; None = no page
     virtual_camera   show the drawn head in this virtual camera; "" = the system's first; None = in none
     """
 
@@ -90,6 +92,7 @@ class Settings:
     profile: str | None = None
     auto_calibrate: bool = True
     mirror: bool = False
+    preview: int | None = None
     virtual_camera: str | None = None
     camera: CameraSettings = field(default_factory=CameraSettings)
     fuse: FuseSettings = field(default_factory=FuseSettings)

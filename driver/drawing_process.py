@@ -91,7 +91,7 @@ class CameraPictures:
         return self._camera is not None
 
     def _open(self) -> None:
-        import pyvirtualcam
+        import pyvirtualcam  # pyright: ignore[reportMissingTypeStubs]
 
         settings = self._settings
         try:

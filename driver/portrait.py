@@ -97,7 +97,7 @@ class Portrait:
         focal_px = settings.height * _DISTANCE_M / _HEIGHT_M
         self._camera = picture.Camera(focal_px, (size[0] / 2, size[1] / 2), size)
         self._background = colour(settings.background)
-        self._place: Floats | None = None
+        self._place: NDArray[np.float64] | None = None
         self._publish_ns = 0
 
     def draw(self, frame: FaceFrame, shape: Floats | None) -> NDArray[np.uint8]:
@@ -109,10 +109,9 @@ class Portrait:
 
     def _leaning(self, frame: FaceFrame) -> NDArray[np.float64]:
         """How far the head is from where it usually is, m."""
-        if self._place is None:
-            self._place, self._publish_ns = frame.head_translation, frame.publish_ns
-        passed_s = max(frame.publish_ns - self._publish_ns, 0) / 1e9
+        here = frame.head_translation.astype(np.float64)
+        usual = here if self._place is None else self._place
+        passed_s = 0.0 if self._place is None else max(frame.publish_ns - self._publish_ns, 0) / 1e9
+        self._place = usual + (1.0 - np.exp(-passed_s / _FOLLOWING_S)) * (here - usual)
         self._publish_ns = frame.publish_ns
-        share = np.float32(1.0 - np.exp(-passed_s / _FOLLOWING_S))
-        self._place = self._place + share * (frame.head_translation - self._place)
-        return np.clip(frame.head_translation - self._place, -_FARTHEST_M, _FARTHEST_M).astype(np.float64)
+        return np.clip(here - self._place, -_FARTHEST_M, _FARTHEST_M)
