@@ -138,26 +138,34 @@ Section = TypeVar("Section")
 
 
 def _merged(section: Section, table: dict[str, Any], path: str, prefix: str) -> Section:
-    """`section`, a dataclass or a dict of them by name, with what `table` says."""
-    named = typing.cast("dict[str, Any]", section) if isinstance(section, dict) else None
-    hints = get_type_hints(type(section)) if named is None else named
+    hints = get_type_hints(type(section))
     changes: dict[str, Any] = {}
     for key, value in table.items():
-        name = f"{prefix}{key}"
-        if key not in hints:
-            close = difflib.get_close_matches(key, hints, 1)
-            remedy = f"did you mean {prefix}{close[0]}?" if close else f"known keys: {', '.join(sorted(hints))}"
-            raise UsageError(f"{path}: unknown key {name}; {remedy}")
-        now: Any = getattr(section, key) if named is None else named[key]
-        if dataclasses.is_dataclass(now) or isinstance(now, dict):
-            if not isinstance(value, dict):
-                raise UsageError(f"{path}: {name} is {value!r}; it must be a table, [{name}]")
-            changes[key] = _merged(now, typing.cast(dict[str, Any], value), path, f"{name}.")
-        else:
-            changes[key] = _coerced(value, hints[key], f"{path}: {name}")
-    if named is not None:
-        return typing.cast(Section, named | changes)
+        _refuse_unknown(key, hints, path, prefix)
+        changes[key] = _value(getattr(section, key), value, hints[key], path, f"{prefix}{key}")
     return dataclasses.replace(typing.cast(Any, section), **changes)
+
+
+def _value(now: Any, value: Any, hint: Any, path: str, name: str) -> Any:
+    """What `value` makes of `now`: a plain value, a section, or sections by name."""
+    is_section, has_names = dataclasses.is_dataclass(now), get_origin(hint) is dict
+    if not (is_section or has_names):
+        return _coerced(value, hint, f"{path}: {name}")
+    if not isinstance(value, dict):
+        raise UsageError(f"{path}: {name} is {value!r}; it must be a table, [{name}]")
+    table = typing.cast(dict[str, Any], value)
+    if is_section:
+        return _merged(now, table, path, f"{name}.")
+    for key in table:
+        _refuse_unknown(key, now, path, f"{name}.")
+    return now | {key: _value(now[key], one, type(now[key]), path, f"{name}.{key}") for key, one in table.items()}
+
+
+def _refuse_unknown(key: str, known: dict[str, Any], path: str, prefix: str) -> None:
+    if key not in known:
+        close = difflib.get_close_matches(key, known, 1)
+        remedy = f"did you mean {prefix}{close[0]}?" if close else f"known keys: {', '.join(sorted(known))}"
+        raise UsageError(f"{path}: unknown key {prefix}{key}; {remedy}")
 
 
 def _coerced(value: Any, hint: Any, name: str) -> Any:

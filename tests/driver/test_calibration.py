@@ -8,6 +8,7 @@ import pytest
 from support.acting import ARKIT, POSE, REST, UTMOST, Actor, told
 
 from driver.calibration import FIND, SPEAK, Calibration
+from driver.calibration import REST as REST_STEP
 from driver.profile import CALIBRATED_SHAPES, Profile
 from driver.types import AudioChunk
 from protocol.frame import ARKIT_SHAPES
@@ -60,6 +61,11 @@ def test_time_in_which_the_face_is_not_well_seen_does_not_count() -> None:
         actor.now_ns += 33_000_000
     progress = calibration.progress
     assert (progress.step, progress.share, progress.is_seen) == (FIND, 0.0, False)
+    # A face that was there for a moment has not been found.
+    actor.act(calibration, longest_s=1.0)
+    assert calibration.progress.share > 0.5
+    calibration.see(told({}, actor.now_ns, confidence=0.3))
+    assert calibration.progress.share == 0.0
     in_one_go = actor.act(calibration)
     calibration, actor = Calibration(ARKIT, "native", with_sound=False), Actor()
     actor.act(calibration, longest_s=5.0)
@@ -71,6 +77,20 @@ def test_time_in_which_the_face_is_not_well_seen_does_not_count() -> None:
     assert actor.act(calibration) + 5.0 == pytest.approx(in_one_go, abs=0.5)
     profile, _ = calibration.result(NOW)
     assert profile.rest["browDownLeft"] == pytest.approx(0.12, abs=0.03)
+
+
+def test_what_the_face_does_while_the_user_still_reads_is_not_measured() -> None:
+    calibration, actor = Calibration(ARKIT, "native", with_sound=False), Actor()
+
+    def startle(now_ns: int) -> None:
+        progress = calibration.progress
+        is_reading = progress.step is not None and progress.share * progress.step.length_s < progress.step.lead_s
+        actor.rest = REST | ({"mouthSmileLeft": 1.0, "jawOpen": 1.0} if is_reading else {})
+
+    actor.act(calibration, on_time=startle)
+    profile, _ = calibration.result(NOW)
+    assert profile.reach["mouthSmileLeft"] == pytest.approx(UTMOST["smile"]["mouthSmileLeft"], abs=0.05)
+    assert profile.reach["jawOpen"] == pytest.approx(UTMOST["jaw"]["jawOpen"], abs=0.05)
 
 
 def test_what_was_not_done_is_left_out_and_said() -> None:
@@ -125,10 +145,13 @@ def heard(chunk_samples: int, noise_dbfs: float = -60.0, speech_dbfs: float = -2
         while (position + chunk_samples) / 16_000 * 1e9 <= now_ns - began_ns:
             span = slice(position, position + chunk_samples)
             position += chunk_samples
-            samples = room[span] + (voice[span] if calibration.progress.step is SPEAK else 0)
+            step = calibration.progress.step
+            samples = room[span] + (voice[span] if step is SPEAK else 0)
+            if step is not SPEAK and step is not REST_STEP:
+                samples = samples * 100  # a door, a chair: nobody asked for it
             calibration.hear(AudioChunk(samples.astype(np.float32), span.start, began_ns + position * 62_500))
 
-    actor.act(calibration, on_time=play)
+    actor.act(calibration, rate_hz=15, on_time=play)
     return calibration.result(NOW)
 
 
