@@ -31,7 +31,7 @@ class FaceWeights:
 
     expression        squared error, sd^2
     jaw, gaze         absolute error, rad; gaze as far as the eye is open
-    eyelids           absolute error, 0..1
+    eyelids           cross-entropy, less the truth's own: an absolute error would be content with eyes that are always open, as most are
     shape             squared error, sd^2
     surface           distance of FACE_POINTS on the head without identity, mm
     gap               error of the lips' gap, mm, where they are nearly closed or should be: exp(-max(gap, 0) / reach)
@@ -109,6 +109,7 @@ class FaceLoss(nn.Module):
         gap, true_gap = self.surface.gap_mm(points), self.surface.gap_mm(true_points)
         narrower = torch.minimum(gap.detach(), true_gap)
         closeness = torch.exp(-narrower.clamp(min=0.0) / self.weights.gap_reach_mm)
+        lids_known = is_known["eyelids"][:, None].expand(-1, 2)
         is_open = (1.0 - truth["eyelids"]).repeat_interleave(2, dim=1)
         has_face = _known(batch["presence"])
         unsure = has_face * (1.0 - belief * is_known["shape"])
@@ -116,7 +117,8 @@ class FaceLoss(nn.Module):
         return {
             "expression": weighted_mean(error["expression"].square().mean(dim=1), belief * is_known["expression"]),
             "jaw": weighted_mean(error["jaw"].abs().mean(dim=1), belief * is_known["jaw"]),
-            "eyelids": weighted_mean(error["eyelids"].abs().mean(dim=1), is_known["eyelids"]),
+            "eyelids": _cross_entropy(told["eyelids"], truth["eyelids"], lids_known)
+            - _cross_entropy(truth["eyelids"], truth["eyelids"], lids_known),
             "gaze": weighted_mean((is_open * error["gaze"].abs()).mean(dim=1), is_known["gaze"]),
             "shape": weighted_mean(error["shape"].square().mean(dim=1), belief * is_known["shape"]),
             "surface": weighted_mean(_length(points - true_points).mean(dim=1), moved),
