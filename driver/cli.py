@@ -43,6 +43,8 @@ examples:
   avatar-driver --webcam --mic       the whole life
   avatar-driver --webcam --mic --out vmc:// --out zmq://
   avatar-driver --video talk.mp4 --record talk.adrec
+
+while it runs: c = the head looks straight ahead now, Ctrl-C = end
 """
 
 
@@ -329,8 +331,17 @@ def _bench(arguments: list[str]) -> int:
     parser.add_argument("--duration", type=float, default=10.0, metavar="S")
     parser.add_argument("--voices", metavar="N", help="time N voices on one core instead; max = as many as it drives")
     parser.add_argument("--voice-model", default="", metavar="FILE", help="an .onnx file, or envelope")
+    parser.add_argument(
+        "--codec", nargs="+", metavar="FILE.adrec", help="measure the avatar codec on recordings instead"
+    )
+    parser.add_argument("--kbps", type=float, default=12.0, metavar="KBPS", help="its bit rate (12)")
     parser.add_argument("--hops", type=int, default=500, metavar="N", help="20 ms hops of each trial of voices")
     options = parser.parse_args(arguments)
+    if options.codec is not None:
+        from driver.bench_codec import bench_codec
+
+        bench_codec([Path(name) for name in options.codec], options.kbps, _notice)
+        return 0
     if options.voices is not None:
         from driver.bench_voices import bench_voices
 

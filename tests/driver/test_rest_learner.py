@@ -95,6 +95,13 @@ def test_a_face_that_talks_is_not_at_rest() -> None:
     assert not learner.rest.any()
 
 
+@pytest.mark.parametrize("vowel", ["jawOpen", "mouthFunnel", "mouthPucker"])
+def test_a_vowel_that_is_held_is_not_rest(vowel: str) -> None:
+    learner = RestLearner()
+    Watch(learner, 15).face({vowel: 0.4}, 61)
+    assert not learner.rest.any()
+
+
 @pytest.mark.parametrize(("confidence", "turn_rad"), [(0.6, 0.0), (1.0, 0.6)])
 def test_a_face_that_is_badly_seen_or_turned_away_teaches_nothing(confidence: float, turn_rad: float) -> None:
     learner = RestLearner()
