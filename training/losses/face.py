@@ -31,7 +31,7 @@ class FaceWeights:
 
     expression        squared error, sd^2
     jaw, gaze         absolute error, rad; gaze as far as the eye is open
-    eyelids           cross-entropy, less the truth's own: an absolute error would be content with eyes that are always open, as most are
+    eyelids           cross-entropy, less the truth's own (an absolute error would be content with eyes always open)
     shape             squared error, sd^2
     surface           distance of FACE_POINTS on the head without identity, mm
     gap               error of the lips' gap, mm, where they are nearly closed or should be: exp(-max(gap, 0) / reach)
