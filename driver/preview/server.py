@@ -31,14 +31,18 @@ def open_server(port: int) -> viser.ViserServer:
     with _hushed():
         server = viser.ViserServer(HOST, port, label="avatar-driver", verbose=False)
     _refuse_strangers(server)
-    server.gui.configure_theme(
-        control_layout="fixed", control_width="large", dark_mode=True, show_logo=False, show_share_button=False
-    )
+    server.gui.configure_theme(control_width="large", dark_mode=True, show_logo=False, show_share_button=False)
+    server.gui.main_panel.dock_right()
     return server
 
 
 def close_server(server: viser.ViserServer) -> None:
     """End all connections and give the port back. May be called again."""
+    connections: Any = server._websock_server  # pyright: ignore[reportPrivateUsage]
+    for connection in tuple(connections._live_connections.values()):
+        with contextlib.suppress(RuntimeError):  # closed before
+            # Without a farewell: a page that stalls would never answer it.
+            server.get_event_loop().call_soon_threadsafe(connection.transport.abort)
     with _hushed():
         server.stop()
 
@@ -62,7 +66,7 @@ def _check_port(port: int) -> None:
 def _refuse_strangers(server: viser.ViserServer) -> None:
     """Close connections of web pages from elsewhere before anything is sent to them or heard from them.
 
-    viser has no public way to ask who connects; `tests/driver/test_preview_server.py` says when these names change.
+    viser has no public way to ask who connects; the tests say when these names change.
     """
     connections: Any = server._websock_server  # pyright: ignore[reportPrivateUsage]
 
