@@ -14,15 +14,19 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo terminal
 def test_a_key_acts_at_once_and_the_terminal_is_as_before() -> None:
     termios = pytest.importorskip("termios")
     script = (
-        "import os, sys\n"
+        "import time\n"
         "from driver.console_keys import ConsoleKeys\n"
         "pressed = []\n"
         "with ConsoleKeys({'c': lambda: pressed.append('c')}) as keys:\n"
         "    print('open' if keys.is_open else 'closed', flush=True)\n"
-        "    while len(pressed) < 2: pass\n"
+        "    for _ in range(1000):\n"
+        "        if len(pressed) == 2: break\n"
+        "        time.sleep(0.01)\n"
+        "assert len(pressed) == 2\n"
         "print('done', flush=True)\n"
     )
     import pty
+    import signal
 
     child, terminal = pty.fork()
     if child == 0:
@@ -38,10 +42,14 @@ def test_a_key_acts_at_once_and_the_terminal_is_as_before() -> None:
             return True
         return text in shown
 
-    wait_until(lambda: shows(b"open"))
-    during = termios.tcgetattr(terminal)
-    os.write(terminal, b"cxc")
-    wait_until(lambda: shows(b"done"))
+    try:
+        wait_until(lambda: shows(b"open"))
+        during = termios.tcgetattr(terminal)
+        os.write(terminal, b"cxc")
+        wait_until(lambda: shows(b"done"))
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        raise
     assert os.waitpid(child, 0)[1] == 0
     assert b"cxc" not in shown  # no echo
     assert during[3] & termios.ICANON == 0
