@@ -53,11 +53,17 @@ DEFAULTS = JitterOptions()
 
 @dataclass(frozen=True, eq=False)
 class Played:
-    """What to show now. `face` is None until the first has come; `presence` 0..1 says how much of it is shown."""
+    """What to show now.
+
+    face      None until the first has come
+    presence  0..1, how much of it is shown
+    at_ns     the time of the sender's that it is to show; `face` is older where nothing newer has come
+    """
 
     face: AvatarFace | None
     state: State
     presence: float
+    at_ns: int = 0
 
 
 class JitterBuffer:
@@ -117,12 +123,12 @@ class JitterBuffer:
         self._played_ms = max(self._played_ms, now_ms - self._base_ms - self.delay_ms)
         while len(self._faces) > 1 and _at_ms(self._faces[1]) <= self._played_ms:
             del self._faces[0]
-        first = self._faces[0]
+        first, at_ns = self._faces[0], round(self._played_ms * 1e6)
         if len(self._faces) == 1 or self._played_ms <= _at_ms(first):
-            return Played(first, state, self._presence)
+            return Played(first, state, self._presence, at_ns)
         second = self._faces[1]
         share = (self._played_ms - _at_ms(first)) / (_at_ms(second) - _at_ms(first))
-        return Played(between(first, second, share), state, self._presence)
+        return Played(between(first, second, share), state, self._presence, at_ns)
 
     def _state(self, now_ms: float) -> State:
         if self._arrived_ms is None:

@@ -93,7 +93,7 @@ def open_sink(url: str, context: SinkContext) -> Sink:
     vts://HOST:PORT       VTube Studio's plugin API (8001); parameters=all|own|tracking
     ws://HOST:PORT        listens for WebSockets, and serves the page that shows the face (5573); origin=URL,URL lets
                           pages from elsewhere listen, modules=FOLDER is a node_modules with three.js
-    avatar://HOST:PORT    the avatar codec, for a remote peer (5574); kbps=KBPS (12), rate=HZ (30), key_every=N (15)
+    avatar://HOST:PORT    the avatar codec, for a remote peer (5574); kbps=KBPS (12), rate=HZ (30), key_every=N (4)
     """
     parsed = _parsed(url)
     return _OPENERS[parsed.scheme](parsed, context)

@@ -43,6 +43,9 @@ _LATEST_PACKETS = 64
 _KEPT_KEYS = 4
 # What was not spent may be spent later, but not much later.
 _SAVED_S = 0.5
+# A packet in fine steps may cost so much of what is saved: in the long run a frame then costs its income, and as much
+# is left for a key frame. One in the coarsest steps may cost all.
+_SHARE = 0.5
 
 _LOW, _HIGH = LOWEST.tolist(), HIGHEST.tolist()
 
@@ -54,7 +57,7 @@ class AvatarOptions:
     """
 
     kbps: float = 12.0
-    key_every: int = 15
+    key_every: int = 4
 
     def __post_init__(self) -> None:
         if not 1.0 <= self.kbps <= 1000.0:
@@ -107,7 +110,7 @@ def encode(
 ) -> tuple[bytes | None, EncoderState]:
     """The packet of one frame, and the next state; None for a frame that the bit rate has no room for.
 
-    The finest of four quantisers is taken that fits, but no more than one finer than the last.
+    The finest of four quantisers is taken whose bits the rate has room for, but no more than one finer than the last.
     """
     state = _with_income(state, frame.publish_ns, options)
     is_key = not state.keys or state.seq - state.keys[0].seq >= options.key_every
@@ -119,7 +122,8 @@ def encode(
         header = _HEADER.pack(_MARK + quantiser, state.session, state.seq % _TURN, publish_ms % _TURN, distance)
         body, integers = _encoded(wanted, reference, quantiser)
         bits = 8 * len(header + body)
-        if bits <= state.saved_bits:
+        is_coarsest = quantiser == len(MULTIPLIERS) - 1
+        if bits <= state.saved_bits * (1.0 if is_coarsest else _SHARE):
             keys = (Key(state.seq, integers), *state.keys[:1]) if is_key else state.keys
             left_bits = state.saved_bits - bits
             return header + body, replace(

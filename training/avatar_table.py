@@ -28,7 +28,7 @@ _CLIENT = _ROOT / "driver" / "web" / "client"
 FINEST_MM = 0.1
 FEWEST_LEVELS = 8
 RATE_HZ = 30.0
-KEY_EVERY = 15
+KEY_EVERY = 4
 
 # Besides what was recorded, something else happens in one of a hundred frames: mostly nothing, seldom much.
 _UNSEEN, _UNSEEN_ZERO, _UNSEEN_MORE = 0.01, 0.7, 0.5

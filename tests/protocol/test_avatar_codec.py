@@ -40,7 +40,7 @@ def talking(count, seed=0, first_ns=10**12):
     return frames
 
 
-FREE = AvatarOptions(kbps=1000.0)
+FREE = AvatarOptions(kbps=1000.0, key_every=15)
 FRESH = EncoderState(session=5)
 NOTHING = DecoderState()
 
