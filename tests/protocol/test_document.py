@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import zmq
 from websockets.sync.server import serve
 
-from protocol import ifacialmocap, livelink, osc_face, vmc, vrchat, vtube_studio
+from protocol import avatar_codec, ifacialmocap, livelink, osc_face, vmc, vrchat, vtube_studio
+from protocol.avatar_levels import LEVELS
 from protocol.frame import ARKIT_SHAPES, PARTS
 from protocol.golden.frames import dense, wink
 from protocol.golden.packets import HELLO
@@ -67,7 +69,7 @@ def run_example(name, *arguments, ports=None):
 
 
 def test_every_example_is_run_here():
-    assert sorted(EXAMPLES) == ["osc", "recording", "udp", "ws", "zmq"]
+    assert sorted(EXAMPLES) == ["avatar", "osc", "recording", "udp", "ws", "zmq"]
 
 
 def test_the_zeromq_example():
@@ -138,6 +140,39 @@ def test_the_osc_example():
     assert lines[0].endswith(str(dense().arkit.tolist()[17]))
 
 
+def test_the_avatar_example():
+    port = free_port(socket.SOCK_DGRAM)
+    state = avatar_codec.EncoderState(session=200)
+    frames = [
+        replace(
+            wink(),
+            publish_ns=10**12 + seq * 33_333_333,
+            arkit=np.abs(np.sin(np.arange(52) + seq / 9)),
+            head_rotation=np.array([0.0, 3 * np.sin(seq / 30), 0.1]),
+        )
+        for seq in range(3000)
+    ]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+
+        def send(seq):
+            nonlocal state
+            kbps = 3.0 if seq % 100 < 30 else 1000.0
+            packet, state = avatar_codec.encode(frames[seq], state, avatar_codec.AvatarOptions(kbps=kbps))
+            if packet is not None:
+                seq_of_packet[state.seq - 1] = seq
+                sender.sendto(packet, ("127.0.0.1", port))
+
+        seq_of_packet = {}
+        with sending(send):
+            lines = run_example("avatar", ports={5574: port})
+    assert len(lines) == 100
+    for line in lines:
+        seq, _, jaw, _, turned = line.split()
+        frame = frames[seq_of_packet[int(seq)]]
+        assert float(jaw) == pytest.approx(frame.arkit[17], abs=5 / LEVELS[17])
+        assert float(turned) == pytest.approx(frame.head_rotation[1], abs=5e-3)
+
+
 def test_the_recording_example(tmp_path):
     packets = [encode_hello(HELLO), *(encode(replace(wink(), publish_ns=10**9 + seq * 10**7)) for seq in range(50))]
     recording = encode_header(0) + b"".join(map(encode_record, packets)) + encode_record(packets[-1])[:-1]
@@ -179,6 +214,7 @@ def test_addresses_and_ports_are_documented():
         livelink.DEFAULT_PORT,
         ifacialmocap.DEFAULT_PORT,
         vrchat.DEFAULT_PORT,
+        avatar_codec.DEFAULT_PORT,
     ):
         assert f"127.0.0.1:{port}" in DOCUMENT
     assert f"ws://127.0.0.1:{vtube_studio.DEFAULT_PORT}" in DOCUMENT
