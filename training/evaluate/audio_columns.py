@@ -331,7 +331,11 @@ COLUMNS = (
         _shape_energy("eyeSquint", "cheekSquint"),
     ),
     Column(
-        "ms per hop", "", 2, "median time of one 20 ms hop, one voice, one thread of this machine", _cost("step_ms")
+        "ms per hop",
+        "",
+        2,
+        "median processor time of one 20 ms hop, one voice, one thread of this machine",
+        _cost("step_ms"),
     ),
     Column("size, MB", "", 2, "of the files that it loads", _cost("size_mb")),
     Column(
