@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.head.landmarks import FACE_POINTS
+from models.head.landmarks import EYE_ROWS, FACE_POINTS, MOUTH_ROWS, OUTLINE_ROWS
 from training.loop import Batch, Losses
 from training.losses.face_surface import FaceSurface, projected
 from training.losses.motion import weighted_mean
@@ -21,6 +21,10 @@ from training.losses.motion import weighted_mean
 # chin), and how far the lids are apart (after DECA's eye closure).
 _MOUTH_PAIRS = ((61, 291), (78, 308), (82, 87), (13, 14), (312, 317), (17, 152), (0, 2))
 _LID_PAIRS = ((159, 145), (158, 153), (386, 374), (385, 380))
+# Edges of the irises to the outer corners: where the eyes look.
+_IRIS_PAIRS = ((33, 469), (33, 471), (263, 474), (263, 476))
+# Points of lips and eyes count this much; those of the outline, which nothing marks in a picture, this little.
+_MUCH, _LITTLE = 3.0, 0.5
 _PROBABILITY_FLOOR = 1e-4
 _DISTANCE_FLOOR = 1e-6
 
@@ -37,7 +41,7 @@ class FaceWeights:
     gap               error of the lips' gap, mm, where they are nearly closed or should be: exp(-max(gap, 0) / reach)
     points            distance in the crop, crop sides
     spread            -log likelihood of it: an exponential distribution whose mean is the told spread
-    relative          distances within the mouth and between the lids, crop sides
+    relative          distances within the mouth, between the lids and from irises to corners, crop sides
     projected         distance of the points of the told head, seen by the crop's camera, crop sides
     rotation          angle, rad        place   crop sides; the logarithm of its scale
     presence, visibility   cross-entropy        mood   squared error
@@ -71,12 +75,17 @@ class FaceWeights:
 class FaceLoss(nn.Module):
     """`forward(told, batch)`: the losses by name, of a `FaceEncoder`'s outputs and a batch of `FacePairs`."""
 
+    importance: Tensor
+
     def __init__(self, surface: FaceSurface, weights: FaceWeights) -> None:
         super().__init__()
         self.surface, self.weights = surface, weights
         row_of = {landmark: row for row, landmark in enumerate(FACE_POINTS)}
-        pairs = [(row_of[one], row_of[other]) for one, other in (*_MOUTH_PAIRS, *_LID_PAIRS)]
+        pairs = [(row_of[one], row_of[other]) for one, other in (*_MOUTH_PAIRS, *_LID_PAIRS, *_IRIS_PAIRS)]
         self.pairs = tuple(zip(*pairs, strict=True))
+        importance = torch.ones(len(FACE_POINTS))
+        importance[MOUTH_ROWS], importance[EYE_ROWS], importance[OUTLINE_ROWS] = _MUCH, _MUCH, _LITTLE
+        self.register_buffer("importance", importance, persistent=False)
 
     def forward(self, told: dict[str, Tensor], batch: Batch) -> Losses:
         # Half precision would round points, tens of mm from the origin, to more than the errors that count.
@@ -144,10 +153,10 @@ class FaceLoss(nn.Module):
 
         relative = (apart(told["points"]) - apart(truth)).abs() + (apart(shown) - apart(truth)).abs()
         return {
-            "points": weighted_mean(error, weight),
+            "points": weighted_mean(error, weight * self.importance),
             "spread": weighted_mean(error.detach() / spread + torch.log(spread), weight),
             "relative": weighted_mean(relative, pair_weight),
-            "projected": weighted_mean(_length(shown - truth), weight),
+            "projected": weighted_mean(_length(shown - truth), weight * self.importance),
         }
 
     def _head(self, told: dict[str, Tensor], batch: Batch) -> Losses:
