@@ -106,9 +106,8 @@ class JitterBuffer:
             if place > 0:
                 self.lost -= 1
         self._measure(now_ms - at_ms)
-        if newest is None or place > 0:  # before the first, a later one is shown already
-            self._faces.insert(place, face)
-            del self._faces[:-_MOST_FACES]
+        self._faces.insert(place, face)  # one that is too late is the first to go when it is played
+        del self._faces[:-_MOST_FACES]
 
     def sample(self, now_ns: int) -> Played:
         """What to show at `now_ns`, which must not fall."""

@@ -24,8 +24,8 @@ class RangeEncoder:
     """Takes bits and whole numbers; `finish` gives the bytes."""
 
     def __init__(self) -> None:
-        self._low = 0  # of any length: carries need no care
-        self._range = _FULL
+        self._low: int = 0  # of any length: carries need no care
+        self._range: int = _FULL
         self._shifted_bytes = 0
 
     def bit(self, bit: bool, chance_of_zero: int) -> None:
@@ -84,8 +84,8 @@ class RangeDecoder:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._position = 4
-        self._code = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
-        self._range = _FULL
+        self._code: int = int.from_bytes(data[:4].ljust(4, b"\0"), "big")
+        self._range: int = _FULL
         if self._code >= _FULL:
             raise ProtocolError("the range-coded bytes begin with a number that is out of range")
 

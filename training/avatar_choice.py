@@ -54,7 +54,8 @@ def main() -> None:
     parser.add_argument("recordings", nargs="+", type=Path, metavar="FILE.adrec")
     frames = [list(frames_of(path)) for path in parser.parse_args().recordings]
     motions = [
-        np.array([np.concatenate([one.expression, one.jaw, one.eyelids, one.gaze]) for one in take]) for take in frames
+        np.array([np.concatenate([one.expression, one.jaw, one.eyelids, one.gaze]) for one in take], np.float64)
+        for take in frames
     ]
     weights = [np.array([one.arkit for one in take], np.float64) for take in frames]
 

@@ -81,6 +81,15 @@ def test_doubled_late_and_very_late_faces():
     assert buffer.sample(now_ns + 1).face.seq == 3
 
 
+def test_one_that_was_sent_before_the_first_to_come_is_shown_before_it():
+    buffer = JitterBuffer(JitterOptions(delay_ms=100.0))
+    for seq in (1, 0):
+        buffer.push(face(seq), round(35e6))
+    assert buffer.lost == 0
+    shown = [buffer.sample(round(at_ms * 1e6)).face.seq for at_ms in (36.0, 140.0)]
+    assert shown == [0, 1]
+
+
 def test_silence_is_held_then_eased_then_comes_back():
     options = JitterOptions()
     arrivals = [*network(30), *((at_ms + 3000, replace(one, seq=one.seq)) for at_ms, one in [(1200, face(120))])]

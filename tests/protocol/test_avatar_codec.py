@@ -139,6 +139,14 @@ def test_a_sender_that_starts_anew_is_followed_at_its_key_frame():
     assert_same(faces[-1], talking(40, seed=9)[-1])
 
 
+def test_numbers_that_fall_far_back_are_a_new_stream():
+    frames = talking(80)
+    old = sent(frames[:40], state=EncoderState(session=5, seq=5000))
+    faces = received([*old, *sent(frames[40:], state=EncoderState(session=5, seq=100))])
+    assert None not in faces
+    assert [face.seq - faces[40].seq for face in faces[40:]] == list(range(40))
+
+
 def test_the_bit_rate_is_kept_by_coarser_steps_and_then_by_fewer_frames():
     frames = talking(300)
     free = sum(map(len, sent(frames)))

@@ -81,7 +81,7 @@ export class JitterBuffer {
       if (place > 0) this.lost -= 1;
     }
     this.measure(nowMs - atMs);
-    if (newest && place === 0) return; // a later one is shown already
+    // One that is too late is the first to go when it is played.
     this.frames.splice(place, 0, { atMs, turn: quaternionFromAxisAngle(face.headRotation), face });
     if (this.frames.length > MOST_FRAMES) this.frames.shift();
   }
