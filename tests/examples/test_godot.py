@@ -3,86 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import queue
 import random
 import re
 import shutil
 import socket
-import subprocess
-import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from support.asymmetric import HEAD_YAW_RAD, WEIGHTS, asymmetric_face
-from support.stream import sink_context
+from support.godot import EXAMPLE, HEADLESS, Godot
+from support.stream import free_port, sink_context
 
-from driver.gltf_head import head_glb
 from driver.publish import Publisher, open_sinks
 from driver.recording import Recorder
 from driver.replay import send_recording
-from models.head.flame import open_head
 from models.head.rotation import matrix_from_axis_angle
 from protocol import osc_face
 from protocol.frame import ARKIT_SHAPES, OPEN_HEAD_ID, PART_BY_NAME
 from protocol.golden.frames import dense
 from protocol.msgpack_codec import encode
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "godot"
-PROBE = Path(__file__).parent / "godot" / "probe.gd"
-GODOT = shutil.which("godot3-server")
 RATE_HZ, COUNT = 60, 240
 
-needs_godot = pytest.mark.skipif(GODOT is None, reason="needs a headless Godot 3 (Debian: godot3-server)")
-
-
-class Godot:
-    """The engine with the example's scene, and the lines that the probe prints."""
-
-    def __init__(self, folder: Path, program: str, port: int, **environment: str) -> None:
-        home = folder / "home"
-        home.mkdir()
-        places = {
-            "HOME": str(home),
-            "XDG_DATA_HOME": str(home),
-            "XDG_CONFIG_HOME": str(home),
-            "XDG_CACHE_HOME": str(home),
-        }
-        self._process = subprocess.Popen(
-            [program, "--path", str(folder / "project"), "--script", str(PROBE)],
-            env={**os.environ, **places, "LANG": "en_US.UTF-8", "PROBE_PORT": str(port), **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self._lines: queue.Queue[dict | None] = queue.Queue()
-        self.complaints: list[str] = []
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.startswith("{"):
-                self._lines.put(json.loads(line))
-            elif "ERROR" in line or "WARNING" in line:
-                self.complaints.append(line.strip())
-        self._lines.put(None)
-
-    def next(self, timeout_s: float = 30.0) -> dict:
-        line = self._lines.get(timeout=timeout_s)
-        assert line is not None, f"Godot has stopped: {self.complaints}"
-        return line
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._reader.join(timeout=10)
-        self._process.wait(timeout=10)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+needs_godot = pytest.mark.skipif(
+    shutil.which(HEADLESS) is None, reason=f"needs a headless Godot 3 (Debian: {HEADLESS})"
+)
 
 
 class StampedSink:
@@ -104,32 +50,16 @@ class StampedSink:
         self._sink.close()
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("godot")
-    ignored = shutil.ignore_patterns("head.glb", ".import", "*.import")
-    shutil.copytree(EXAMPLE, folder / "project", ignore=ignored)
-    (folder / "project" / "head.glb").write_bytes(head_glb(open_head()))
-    return folder
-
-
 @pytest.fixture(scope="module")
 def port():
     return free_port()
 
 
 @pytest.fixture(scope="module")
-def godot(project, port):
-    assert GODOT is not None
-    engine = Godot(project, GODOT, port)
+def godot(tmp_path_factory, port):
+    engine = Godot(tmp_path_factory.mktemp("godot"), port)
     try:
-        assert engine.next() == {"ready": True, "shapes": 53, "surfaces": 4}
+        assert engine.ready == {"ready": True, "shapes": 53, "surfaces": 4}
         engine.complaints.clear()  # at its start Godot complains of folders that an empty home lacks
         yield engine
     finally:

@@ -30,6 +30,13 @@ def sink_context(notices: list[str] | None = None, clock_ns: Callable[[], int] =
     return SinkContext(HELLO, (notices if notices is not None else []).append, clock_ns)
 
 
+def free_port() -> int:
+    """A UDP port of loopback that nobody has."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 class UdpReceiver:
     """A UDP socket on a free port of loopback (or on `port`)."""
 

@@ -2,6 +2,7 @@
 using System;
 using System.IO;
 using System.Text;
+using System.Threading;
 using AvatarDriver;
 
 static class Program
@@ -14,6 +15,7 @@ static class Program
             case "read": return Read(arguments[1]);
             case "garbage": return Garbage(arguments[1], int.Parse(arguments[2]));
             case "receive": return Receive();
+            case "listen": return Listen();
             case "avatar": return AvatarCheck.Run();
             case "axes": return Axes(arguments[1]);
             case "recordings": return Recordings(arguments[1]);
@@ -118,6 +120,33 @@ static class Program
         for (int index = 0; index < count; index++)
             reader.Read(packet, 0, packet.Length, frame);
         Console.WriteLine((GC.CollectionCount(0) - before) + " " + watch.Elapsed.TotalMilliseconds * 1000 / count);
+        return 0;
+    }
+
+    /// <summary>Prints the port, then a line for each newest frame: ms of Unix time, the counters and the values.</summary>
+    static int Listen()
+    {
+        var unixEpoch = new DateTime(1970, 1, 1, 0, 0, 0, DateTimeKind.Utc);
+        bool isOver = false;
+        new Thread(() => { Console.In.ReadToEnd(); Volatile.Write(ref isOver, true); }) { IsBackground = true }.Start();
+        var frame = new FaceFrame();
+        using (var receiver = new UdpReceiver(0, "127.0.0.1", message => Console.Error.WriteLine(message)))
+        {
+            var inbox = receiver.Inbox;
+            Console.WriteLine(receiver.Port);
+            while (!Volatile.Read(ref isOver))
+            {
+                if (!inbox.TryTakeNewest(ref frame))
+                {
+                    Thread.Sleep(1);
+                    continue;
+                }
+                double atMs = (DateTime.UtcNow - unixEpoch).TotalMilliseconds;
+                Console.WriteLine(
+                    atMs.ToString("R") + " " + inbox.Received + " " + inbox.Lost + " " + inbox.Damaged + " " +
+                    Describe(frame));
+            }
+        }
         return 0;
     }
 

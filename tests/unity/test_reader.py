@@ -2,63 +2,31 @@
 
 import math
 import random
-import shutil
 import socket
 import struct
 import subprocess
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import msgpack
 import numpy as np
 import pytest
 from support.asymmetric import HEAD_YAW_RAD, asymmetric_face
+from support.csharp import compile_program, missing_mono
 
 from protocol import recording_format
-from protocol.csharp import PACKAGE
 from protocol.frame import ARKIT_SHAPES, PARTS, ProtocolError
 from protocol.golden.frames import dense, frames, wink
 from protocol.golden.packets import FOLDER, HELLO
 from protocol.msgpack_codec import Hello, decode, encode, encode_hello
 
-HERE = Path(__file__).parent
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("mcs") is None or shutil.which("mono") is None,
-    reason="needs Mono's C# compiler (Debian: mono-mcs and mono-runtime)",
-)
+pytestmark = pytest.mark.skipif(missing_mono() is not None, reason=str(missing_mono()))
 
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory):
     """The package with the test program; Runtime/Core by itself first, as it must not know UnityEngine."""
-    folder = tmp_path_factory.mktemp("csharp")
-    core = folder / "AvatarDriver.Core.dll"
-    compile_csharp(core, "library", PACKAGE / "Runtime" / "Core")
-    runtime = folder / "AvatarDriver.dll"
-    compile_csharp(runtime, "library", PACKAGE / "Runtime", HERE / "stubs" / "UnityEngine.cs", references=[core])
-    zeromq = [PACKAGE / "Runtime" / "ZeroMQ", HERE / "stubs" / "NetMQ.cs"]
-    compile_csharp(folder / "AvatarDriver.ZeroMQ.dll", "library", *zeromq, references=[core, runtime])
-    tests = [PACKAGE / "Tests" / "EditMode", HERE / "stubs" / "NUnit.cs", HERE / "Program.cs", HERE / "AvatarCheck.cs"]
-    samples = sorted(folder for folder in (PACKAGE / "Samples~").iterdir() if folder.is_dir())
-    compile_csharp(folder / "program.exe", "exe", *tests, *samples, references=[core, runtime])
-    return folder / "program.exe"
-
-
-def compile_csharp(output, target, *sources, references=()):
-    """Folders are taken without those in them, as Unity does with one assembly definition in each."""
-    files = [file for source in sources for file in (sorted(source.glob("*.cs")) if source.is_dir() else [source])]
-    done = subprocess.run(
-        ["mcs", "-langversion:7", "-warnaserror", f"-target:{target}", f"-out:{output}"]
-        + [f"-reference:{reference}" for reference in references]
-        + [str(file) for file in files],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    return compile_program(tmp_path_factory.mktemp("csharp"))
 
 
 def run(program, *arguments):

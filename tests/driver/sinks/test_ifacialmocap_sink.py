@@ -1,8 +1,7 @@
 """The iFacialMocap output before programs that ask and programs that only listen, written from the public text."""
 
-import socket
-
 import pytest
+from support.ifacialmocap import ASK, Program
 from support.stream import UdpReceiver, numbered, sink_context, wait_until
 
 from driver.errors import SinkError
@@ -10,40 +9,8 @@ from driver.publish import check_sink, open_sink
 from driver.sinks import ifacialmocap as sink_module
 from driver.sinks.ifacialmocap import IFacialMocapServer
 
-ASK = b"iFacialMocap_sahuasouryya9218sauhuiayeta91555dy3719"
 ASK_V2 = ASK + b"|sendDataVersion=v2"
 STOP = b"iFacialMocap_UDPTCPSTOP_sahuasouryya9218sauhuiayeta91555dy3719"
-
-
-class Program:
-    """A program at an address of its own, as another machine would be: asks from any port, listens on `port`."""
-
-    def __init__(self, host: str, port: int = 0) -> None:
-        self._receiver = UdpReceiver(port, host)
-        self._sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._sender.bind((host, 0))
-        self.port = self._receiver.port
-
-    def ask(self, text: bytes, port: int) -> None:
-        self._sender.sendto(text, ("127.0.0.1", port))
-
-    def face(self) -> dict[str, list[float]]:
-        """The next packet: names with their numbers. Splits as the public description says."""
-        fields = {}
-        for field in self._receiver.receive(1)[0].decode().split("|"):
-            for separator in "#&":
-                if separator in field:
-                    name, values = field.split(separator)
-                    break
-            else:
-                name, _, values = field.rpartition("-")
-            if name:
-                fields[name.lstrip("=")] = [float(value) for value in values.split(",")]
-        return fields
-
-    def close(self) -> None:
-        self._receiver.close()
-        self._sender.close()
 
 
 @pytest.fixture
