@@ -6,6 +6,7 @@ elsewhere is soon in the middle again.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -112,6 +113,6 @@ class Portrait:
         here = frame.head_translation.astype(np.float64)
         usual = here if self._place is None else self._place
         passed_s = 0.0 if self._place is None else max(frame.publish_ns - self._publish_ns, 0) / 1e9
-        self._place = usual + (1.0 - np.exp(-passed_s / _FOLLOWING_S)) * (here - usual)
-        self._publish_ns = frame.publish_ns
-        return np.clip(here - self._place, -_FARTHEST_M, _FARTHEST_M)
+        place: NDArray[np.float64] = usual + (1.0 - math.exp(-passed_s / _FOLLOWING_S)) * (here - usual)
+        self._place, self._publish_ns = place, frame.publish_ns
+        return np.clip(here - place, -_FARTHEST_M, _FARTHEST_M)
