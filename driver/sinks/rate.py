@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 from driver.sinks.datagram import Pack
 from protocol.frame import FaceFrame
 
+# The driver catches up with as much after a stall, at once. Frames that it owes are not too many.
+_CATCH_UP_NS = 250_000_000
+
 
 class RateLimit:
     """Says for each frame whether it may be sent.
 
-    rate_hz    most frames a second, on average
+    rate_hz    most frames a second, on average; after a stall a quarter of a second is caught up with at once
     clock_ns   monotonic
     """
 
@@ -27,7 +30,7 @@ class RateLimit:
         # A quarter of a period too early is on time: frames of the very same rate come with some jitter.
         if now_ns < due_ns - self._period_ns // 4:
             return False
-        self._due_ns = max(due_ns + self._period_ns, now_ns)
+        self._due_ns = max(due_ns + self._period_ns, now_ns - _CATCH_UP_NS)
         return True
 
 

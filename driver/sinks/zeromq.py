@@ -15,8 +15,9 @@ from driver.sinks.url import bracketed
 from protocol.frame import FaceFrame
 from protocol.msgpack_codec import encode_hello
 
-# A client that stalls misses frames after this many (133 ms at 60 Hz) instead of being given an old face later on.
-_QUEUED_FRAMES = 8
+# A client that stalls misses frames after this many (0.5 s at 60 Hz) instead of being given an old face later on. Not
+# fewer: after a stall of its own the driver sends a quarter of a second at once, and libzmq's thread may come late too.
+_QUEUED_FRAMES = 32
 # What the system may hold beyond that, for the same reason; about 20 frames.
 _SEND_BUFFER_BYTES = 16_384
 # A client whose cable was pulled is forgotten after this time.
