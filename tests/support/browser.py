@@ -52,15 +52,20 @@ def require_node_modules() -> Path:
 
 
 class Browser:
-    """One page. A context manager; `console` holds what the page said, `errors` what went wrong in it."""
+    """One page. A context manager; `console` holds what the page said, `errors` what went wrong in it.
 
-    def __init__(self, folder: Path, size: tuple[int, int] = (480, 480)) -> None:
+    niceness   0..19, how far it stands back behind other programs
+    """
+
+    def __init__(self, folder: Path, size: tuple[int, int] = (480, 480), niceness: int = 0) -> None:
         self.console: list[str] = []
         self.errors: list[str] = []
         self._number = 0
         profile = folder / "chromium"
+        window = f"--window-size={size[0]},{size[1]}"
+        stand_back = ["nice", "-n", str(niceness)] if niceness else []
         self._process = subprocess.Popen(
-            [require_browser(), *OPTIONS, f"--user-data-dir={profile}", f"--window-size={size[0]},{size[1]}"],
+            [*stand_back, require_browser(), *OPTIONS, f"--user-data-dir={profile}", window],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

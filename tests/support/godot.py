@@ -8,6 +8,7 @@ import queue
 import shutil
 import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,11 @@ class Godot:
         line = self._lines.get(timeout=timeout_s)
         assert line is not None, f"Godot has stopped: {self.complaints}"
         return line
+
+    def rest(self) -> Iterator[dict[str, Any]]:
+        """The lines that nobody has taken; after `stop`."""
+        while (line := self._lines.get()) is not None:
+            yield line
 
     def stop(self) -> None:
         self._process.terminate()

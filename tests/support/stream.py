@@ -38,10 +38,11 @@ def free_port() -> int:
 
 
 class UdpReceiver:
-    """A UDP socket on a free port of loopback (or on `port`)."""
+    """A UDP socket on a free port of loopback (or on `port`), with all the room that the system gives for datagrams."""
 
     def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**22)
         self._socket.bind((host, port))
         self._socket.settimeout(5)
         self.port: int = self._socket.getsockname()[1]
