@@ -8,7 +8,7 @@ is held.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import cv2
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from driver.config import LONGEST_FACE_LOOKAHEAD
 from driver.cut import cut
 from driver.runtime import Array, State
+from driver.steady import Pose, SteadySettings, steadied
 from driver.types import Motion, VideoFrame
 from models.head.crop import (
     Crop,
@@ -61,6 +62,7 @@ class NativeFaceSettings:
     nearest_m           nobody sits nearer: a larger face is one that was cut out of a picture
     face_px_range       sides of the crop at which a face begins to carry expression, and does so fully
     facing_range        cosine of the angle to the camera at which a face begins to be seen, and is seen fully
+    steady              how a head at rest is held
     """
 
     lookahead: int = 0
@@ -73,6 +75,7 @@ class NativeFaceSettings:
     nearest_m: float = 0.3
     face_px_range: tuple[float, float] = (25.0, 100.0)
     facing_range: tuple[float, float] = (0.1, 0.5)
+    steady: SteadySettings = field(default_factory=SteadySettings)
 
     def __post_init__(self) -> None:
         if not 0 <= self.lookahead <= LONGEST_FACE_LOOKAHEAD:
@@ -95,6 +98,7 @@ class _Hold:
     crop: Crop
     state: State
     person: _Person
+    pose: Pose
     capture_ns: int
     # Motions whose expression and jaw are still to be told, oldest first.
     waiting: tuple[Motion, ...] = ()
@@ -164,12 +168,15 @@ class NativeFace:
         rotation, translation = head_in_picture(look.head, look.crop, camera)
         confidence = self._confidence(look, rotation, translation)
         person = self._better_known(person, look.told["shape"], float(confidence.min()))
+        step_s = 0.0 if hold is None else (item.capture_ns - hold.capture_ns) / 1e9
+        before = None if hold is None else hold.pose
+        pose = steadied(before, Pose(rotation, translation), step_s, self._settings.steady)
         now = Motion(
             capture_ns=item.capture_ns,
             eyelids=look.told["eyelids"],
             gaze=look.told["gaze"],
-            head_rotation=axis_angle_from_matrix(rotation).astype(np.float32),
-            head_translation=translation.astype(np.float32),
+            head_rotation=axis_angle_from_matrix(pose.rotation).astype(np.float32),
+            head_translation=pose.translation.astype(np.float32),
             shape=person.shape,
             valence=float(look.told["valence"]),
             arousal=float(look.told["arousal"]),
@@ -179,7 +186,7 @@ class NativeFace:
         told, waiting = self._told(waiting, look, item.capture_ns)
         wanted = crop_of_head(rotation, translation, camera)
         crop = wanted if wanted.differs(look.crop) > self._settings.crop_slack else look.crop
-        self._hold = _Hold(crop, look.state, person, item.capture_ns, waiting)
+        self._hold = _Hold(crop, look.state, person, pose, item.capture_ns, waiting)
         return told
 
     def camera(self, size: tuple[int, int]) -> PictureCamera:
