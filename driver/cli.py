@@ -293,8 +293,12 @@ def _receive(arguments: list[str]) -> int:
     from driver.receive import receive
 
     stop = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, end)
     print(receive(options.source, tuple(options.out or DEFAULT_OUTPUTS), options.rate, _notice, options.duration, stop))
     return 0
 
