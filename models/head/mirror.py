@@ -38,12 +38,12 @@ class MotionMirror:
         }
 
     def part(self, name: str, values: Floats) -> Floats:
-        """The part `name` (expression, shape, jaw, eyelids, gaze, head_rotation, head_translation), float32 [size].
+        """The part `name` (expression, shape, jaw, eyelids, gaze, head_rotation, head_translation), float32 [..., size].
 
         KeyError for another part.
         """
         if name == "eyelids":
-            return values[::-1].copy()
+            return values[..., ::-1].copy()
         if name == "gaze":
-            return (values[_GAZE_ORDER] * _GAZE).astype(np.float32)
+            return (values[..., _GAZE_ORDER] * _GAZE).astype(np.float32)
         return (values * self._signs[name]).astype(np.float32)
