@@ -38,7 +38,7 @@ class MotionMirror:
         }
 
     def part(self, name: str, values: Floats) -> Floats:
-        """The part `name` (expression, shape, jaw, eyelids, gaze, head_rotation, head_translation), float32 [..., size].
+        """Part `name` (expression, shape, jaw, eyelids, gaze, head_rotation, head_translation): float32 [..., size].
 
         KeyError for another part.
         """
