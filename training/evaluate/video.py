@@ -20,6 +20,7 @@ from training.evaluate.dlib_points import DlibMissing, DlibPoints
 from training.evaluate.table import NOT_KNOWN, deliver, line, number, table
 from training.evaluate.talking_faces import shared_data
 from training.evaluate.video_columns import COLUMNS, VideoColumn
+from training.evaluate.video_cost import costs_ms
 from training.evaluate.video_groups import by_group
 from training.evaluate.video_judged import VideoJudged
 from training.evaluate.video_material import CLIPS, PORTRAITS, Scene, VideoMaterial, load
@@ -142,6 +143,7 @@ def judge(made: Sequence[Make], material: VideoMaterial, stores: Path) -> tuple[
     subjects = [make() for make in made]
     told = {subject.name: answers(subject, material, stores) for subject in subjects}
     marks, notes = dlib_marks(material, stores)
+    costs = costs_ms(subjects, material)
     rows = [
         VideoJudged(
             subject.name,
@@ -152,8 +154,9 @@ def judge(made: Sequence[Make], material: VideoMaterial, stores: Path) -> tuple[
             subject.lookahead,
             subject.size_mb,
             first_ms(make, material),
+            taken,
         )
-        for subject, make in zip(subjects, made, strict=True)
+        for subject, make, taken in zip(subjects, made, costs, strict=True)
     ]
     return rows, notes
 

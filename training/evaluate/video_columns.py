@@ -276,7 +276,7 @@ COLUMNS: tuple[VideoColumn, ...] = (
         "ms a picture, p50",
         CLIPS,
         2,
-        "processor time of the one thread that a picture costs, clips",
+        "processor time of the one thread that a picture of the longest clip costs; all look at one after the other",
         cost_ms(50.0),
     ),
     VideoColumn(

@@ -17,7 +17,8 @@ Floats = NDArray[np.floating]
 @dataclass(frozen=True, eq=False)
 class VideoJudged:
     """A subject's answers for each part. `teacher` has those of MediaPipe with our solver, `dlib` dlib's 68 points;
-    either is empty where it is missing. `first_ms` is from the start to the first face.
+    either is empty where it is missing. `first_ms` is from the start to the first face, `costs_ms` of some pictures
+    (`training.evaluate.video_cost`).
     """
 
     name: str
@@ -28,6 +29,7 @@ class VideoJudged:
     lookahead: int = 0
     size_mb: float | None = None
     first_ms: float | None = None
+    costs_ms: Floats | None = None
 
     def pairs(self, part: str) -> Iterator[tuple[Scene, Watched]]:
         yield from zip(self.material.scenes.get(part, []), self.answers.get(part, []), strict=False)

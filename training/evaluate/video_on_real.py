@@ -17,7 +17,6 @@ from training.evaluate.video_watch import Watched
 # A stretch of a clip is still when nine tenths of its points, averaged over five pictures, move less than so many eye
 # distances in each picture.
 _STILL_SPEED, _STILL_SHARE, _STILL_PICTURES, _STILL_MEAN = 0.004, 90.0, 10, 5
-_FIRST = 5  # pictures whose cost is not counted: they are searched
 
 
 def held(part: str) -> Callable[[VideoJudged], float]:
@@ -175,10 +174,9 @@ def is_still(points: Floats) -> NDArray[np.bool_]:
     return still
 
 
-def cost_ms(percentile: float) -> Callable[[VideoJudged], float]:
-    def value(judged: VideoJudged) -> float:
-        return float(
-            np.percentile(np.concatenate([seen.cost_ms[_FIRST:] for _, seen in judged.pairs(CLIPS)]), percentile)
-        )
+def cost_ms(percentile: float) -> Callable[[VideoJudged], float | None]:
+    def value(judged: VideoJudged) -> float | None:
+        known = judged.costs_ms is not None and len(judged.costs_ms)
+        return float(np.percentile(judged.costs_ms, percentile)) if known else None
 
     return value

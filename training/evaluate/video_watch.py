@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,13 +27,12 @@ _PARTS = ("expression", "jaw", "eyelids", "gaze", "head_rotation", "head_transla
 class Watched:
     """What a subject made of a scene of F pictures; row t is about picture t, whenever it was told. NaN: not told.
 
-    held      float32 [F]: 1 while a face is held           times_s, cost_ms   float32 [F]; processor time of the thread
+    held      float32 [F]: 1 while a face is held           times_s   float32 [F]
     points    float32 [F, 140, 2], pixels                   the rest: parts of the motion space, [F, size]
     """
 
     held: Floats
     times_s: Floats
-    cost_ms: Floats
     points: Floats
     expression: Floats
     jaw: Floats
@@ -54,18 +52,15 @@ def watch(subject: FaceSubject, scene: Scene) -> Watched:
     """Show the subject a scene from its beginning."""
     subject.begin(scene.focal)
     frames: list[VideoFrame] = []
-    told: dict[str, list[Floats]] = {name: [] for name in ("held", "cost_ms", "points")}
+    told: dict[str, list[Floats]] = {name: [] for name in ("held", "points")}
     moved: dict[int, Motion] = {}
     late, nowhere = subject.lookahead, np.full((len(FACE_POINTS), 2), np.nan, np.float32)
     for frame in _followed(scene.frames(), late):
-        began = time.thread_time()
         sight = subject.look(frame)
-        cost_ms = 1e3 * (time.thread_time() - began)
         if sight.points is not None and sight.motion is not None:
             moved[sight.motion.capture_ns] = sight.motion
         frames.append(frame)
         told["held"].append(np.array(float(sight.points is not None), np.float32))
-        told["cost_ms"].append(np.array(cost_ms, np.float32))
         told["points"].append(nowhere if sight.points is None else sight.points)
     count = len(frames) - late
     for name in _PARTS:
@@ -103,7 +98,7 @@ def kept(path: Path, make: Callable[[], list[Kind]], kind: Callable[..., Kind]) 
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
         path.with_suffix(".part").rename(path)
     with np.load(path) as archive:
-        count = len(archive.files) // len(names)
+        count = len({file.partition(".")[0] for file in archive.files})
         return [kind(**{name: archive[f"{number}.{name}"] for name in names}) for number in range(count)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from training.evaluate import video, video_subjects
 from training.evaluate import video_metrics as measure
 from training.evaluate.checked_blinks import BLINKS
 from training.evaluate.video_columns import COLUMNS
+from training.evaluate.video_cost import costs_ms
 from training.evaluate.video_groups import by_group, portrait_groups
 from training.evaluate.video_judged import VideoJudged
 from training.evaluate.video_material import CLIPS, PORTRAITS, STEPS, SYNTHETIC, Scene, VideoMaterial, load
@@ -337,3 +339,32 @@ def test_clips_are_held_against_the_teacher() -> None:
     same = VideoJudged("same", material, {CLIPS: [teacher]}, {CLIPS: [teacher]}, {CLIPS: [marks_of(teacher.points)]})
     assert video.cell(next(c for c in COLUMNS if c.title == "aperture r, dlib"), same) in ("0.99", "1.00")
     assert video.cell(next(c for c in COLUMNS if c.title == "NME less habits, clips, dlib, %"), same) == "0.00"
+
+
+def test_costs_are_taken_side_by_side() -> None:
+    """One that computes for 3 ms and one that does nothing, of the same pictures in turns."""
+    order: list[str] = []
+
+    class Busy:
+        def __init__(self, name: str, busy_s: float) -> None:
+            self.name, self.busy_s = name, busy_s
+
+        def begin(self, focal: float) -> None:
+            order.clear()
+
+        def look(self, frame: VideoFrame) -> None:
+            order.append(f"{self.name} {frame.index}")
+            end_s = time.thread_time() + self.busy_s
+            while time.thread_time() < end_s:
+                pass
+
+    grey = np.zeros((4, 4, 3), np.uint8)
+    scenes = [
+        Scene(f"of {count}", count, lambda count=count: iter(VideoFrame(grey, n, n) for n in range(count)))
+        for count in (5, 60)
+    ]
+    slow, quick = costs_ms([Busy("slow", 0.003), Busy("quick", 0.0)], VideoMaterial({CLIPS: scenes}, {}))  # type: ignore[list-item]
+    assert order[:4] == ["slow 0", "quick 0", "slow 1", "quick 1"]
+    assert len(slow) == len(quick) == 40
+    assert np.median(slow) >= 3.0 > 10 * np.median(quick)
+    assert [len(costs) for costs in costs_ms([Busy("none", 0.0)], VideoMaterial({}, {}))] == [0]
