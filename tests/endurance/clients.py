@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -61,7 +62,7 @@ class Heard:
     resolution: Values | None = None
 
 
-class Client:
+class Client(ABC):
     """One kind of client. `urls` are the driver's outputs for it; `resolution` how far off each value may be.
 
     is_prompt   takes each frame when it comes, not when it has finished something else
@@ -90,13 +91,13 @@ class Client:
     def stop(self) -> None:
         """Listen no more."""
 
+    @abstractmethod
     def expected(self, frame: FaceFrame) -> Values:
         """The values of a recorded frame as this client should have them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def heard(self) -> Iterator[Heard]:
         """All that came, in order; after `stop`."""
-        raise NotImplementedError
 
 
 class Listening(Client):
