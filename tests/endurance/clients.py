@@ -82,13 +82,14 @@ class Client(ABC):
         """What has to be installed first; None when it can run."""
         return None
 
-    def start(self, folder: Path) -> None:
+    # Some have nothing to do at these three moments.
+    def start(self, folder: Path) -> None:  # noqa: B027
         """Before the driver starts. Sets `urls`."""
 
-    def join(self) -> None:
+    def join(self) -> None:  # noqa: B027
         """After the driver has started: connect, where the client is the one that connects."""
 
-    def stop(self) -> None:
+    def stop(self) -> None:  # noqa: B027
         """Listen no more."""
 
     @abstractmethod
