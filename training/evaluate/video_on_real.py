@@ -176,7 +176,7 @@ def is_still(points: Floats) -> NDArray[np.bool_]:
 
 def cost_ms(percentile: float) -> Callable[[VideoJudged], float | None]:
     def value(judged: VideoJudged) -> float | None:
-        known = judged.costs_ms is not None and len(judged.costs_ms)
-        return float(np.percentile(judged.costs_ms, percentile)) if known else None
+        costs_ms = judged.costs_ms
+        return None if costs_ms is None or not len(costs_ms) else float(np.percentile(costs_ms, percentile))
 
     return value
