@@ -11,12 +11,12 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from driver.config import LONGEST_FACE_LOOKAHEAD
 from driver.cut import cut
+from driver.face_search import Detector, faces_in
 from driver.runtime import Array, State
 from driver.steady import Pose, SteadySettings, steadied
 from driver.types import Motion, VideoFrame
@@ -28,7 +28,6 @@ from models.head.crop import (
     crop_of_points,
     head_in_picture,
 )
-from models.head.face_boxes import DETECTOR_PX, DetectedFace, detected_faces, fitted_size
 from models.head.rotation import axis_angle_from_matrix
 from protocol.frame import REGIONS, Floats
 
@@ -42,12 +41,6 @@ class FaceModel(Protocol):
     def crop_px(self) -> int: ...
     def initial_state(self, batch: int = 1) -> State: ...
     def step(self, signal: Array, state: State) -> tuple[dict[str, Array], State]: ...
-
-
-class Detector(Protocol):
-    """What is asked of `driver.runtime.OnnxNetwork`: picture uint8 [1, 256, 256, 3] -> score, boxes, points."""
-
-    def __call__(self, *, picture: Array) -> dict[str, Array]: ...
 
 
 @dataclass(frozen=True)
@@ -227,7 +220,7 @@ class NativeFace:
 
     def _search(self, image: Picture) -> _Look | None:
         """The first detected face that the network believes in, seen in the crop that it wants itself."""
-        for face in self._detect(image):
+        for face in faces_in(image, self._detector):
             crop = crop_of_points(*(point.astype(np.float64) for point in (*face.points[:2], face.mouth)))
             look = self._look(image, crop, self._begun())
             if look.presence < self._settings.presence_minimum:
@@ -239,14 +232,6 @@ class NativeFace:
             if look.presence >= self._settings.presence_minimum:
                 return look
         return None
-
-    def _detect(self, image: Picture) -> list[DetectedFace]:
-        height, width = image.shape[:2]
-        fitted = fitted_size(width, height)
-        square = np.zeros((1, DETECTOR_PX, DETECTOR_PX, 3), np.uint8)
-        square[0, : fitted[1], : fitted[0]] = cv2.resize(image, fitted, interpolation=cv2.INTER_AREA)
-        told = self._detector(picture=square)
-        return detected_faces(told["score"][0], told["boxes"][0], told["points"][0], width, height)
 
     def _begun(self) -> State:
         state = self._face.initial_state()

@@ -168,8 +168,8 @@ def test_a_face_that_is_gone_is_let_go_of_and_found_again() -> None:
     assert motions[4].shape is None
     assert read(stage, nobody[:1], first=8)[0].confidence.max() == 0.0
     assert stage.points_px is None
-    # Searching costs the picture that lost the face one look more, then one detection a picture.
-    assert detector.calls == 1 + 3 + 1 + 1
+    # A picture without anybody is searched twice, large and small.
+    assert detector.calls == 1 + 3 * 2 + 1 + 2
 
 
 def test_the_time_between_pictures_is_told_to_the_network() -> None:

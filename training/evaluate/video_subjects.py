@@ -146,7 +146,7 @@ class NativeFace:
         self._settings = NativeFaceSettings(lookahead=lookahead, residual=1.0 if residual else 0.0)
         self.lookahead, self.size_mb = lookahead, sum(file.stat().st_size for file in (path, detector)) / 1e6
         self.name = f"native {lookahead}" if residual else "native, single pictures"
-        self.fingerprint = _digest(path, f"native-3 {lookahead} {residual}")
+        self.fingerprint = _digest(path, f"native-4 {lookahead} {residual}")
         self.begin(USUAL_FOCAL)
 
     def begin(self, focal: float) -> None:
