@@ -14,10 +14,9 @@ from models.head.face_boxes import DETECTOR_PX, DetectedFace, detected_faces, fi
 
 Picture = NDArray[np.uint8]
 
-# Who asks looks closer before it believes; so a doubtful face is worth a look, but only a few of them.
-_LEAST_SCORE = 0.3
+# Who asks looks closer before it believes, but not at everything.
 _MOST_FACES = 3
-# The level that a hundredth of the pixels exceeds, in a picture that is light enough; and where a dark one's is brought.
+# The level that a hundredth of the pixels exceeds where there is light enough, and where it is brought where not.
 _LIGHT_ENOUGH, _LIGHTENED = 100, 180
 _MOST_GAIN = 12.0
 
@@ -43,7 +42,7 @@ def faces_in(image: Picture, detector: Detector) -> Iterator[DetectedFace]:
         square[0, : small[1], : small[0]] = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
         told = detector(picture=square)
         score, boxes, points = (told[name][0] for name in ("score", "boxes", "points"))
-        yield from detected_faces(score, boxes, points, width * scale, height * scale, _LEAST_SCORE)[:_MOST_FACES]
+        yield from detected_faces(score, boxes, points, width * scale, height * scale)[:_MOST_FACES]
 
 
 def lightened(picture: Picture) -> Picture:

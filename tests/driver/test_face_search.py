@@ -1,4 +1,4 @@
-"""Where a face is looked for: pixels of the picture, whatever its shape, the light, or how much of it the face fills."""
+"""Where a face is looked for: pixels of the picture, whatever its shape or light or how much of it is face."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from models.head.face_boxes import DETECTOR_PX
 class BrightSpots:
     """Sees a face wherever a square is bright, unless it is wider than `largest_px`."""
 
-    def __init__(self, largest_px: int = DETECTOR_PX, score: float = 1.0) -> None:
-        self.largest_px, self.score = largest_px, score
+    def __init__(self, largest_px: int = DETECTOR_PX) -> None:
+        self.largest_px = largest_px
         self.seen: list[NDArray[np.uint8]] = []
 
     def __call__(self, *, picture: Array) -> dict[str, Array]:
@@ -24,7 +24,7 @@ class BrightSpots:
         is_found = len(rows) > 0 and np.ptp(columns) < self.largest_px
         box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1] if is_found else [0, 0, 1, 1]
         return {
-            "score": np.full((1, 1), self.score if is_found else 0.0, np.float32),
+            "score": np.full((1, 1), 1.0 if is_found else 0.0, np.float32),
             "boxes": np.array(box, np.float32).reshape(1, 1, 4) / DETECTOR_PX,
             "points": np.zeros((1, 1, 5, 2), np.float32),
         }
@@ -56,11 +56,6 @@ def test_the_second_look_is_taken_only_when_the_first_was_not_enough() -> None:
     assert len(detector.seen) == 1
     assert not list(faces_in(np.zeros((90, 160, 3), np.uint8), detector))
     assert len(detector.seen) == 3
-
-
-@pytest.mark.parametrize(("score", "is_told"), [(0.35, True), (0.2, False)])
-def test_a_doubtful_face_is_told_and_an_unlikely_one_is_not(score: float, is_told: bool) -> None:
-    assert bool(list(faces_in(picture(200, (60, 100, 180, 240)), BrightSpots(score=score)))) == is_told
 
 
 def test_a_dark_picture_is_lightened_and_others_stay() -> None:
