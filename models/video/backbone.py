@@ -10,6 +10,7 @@ are steps of their own there; what they cost is in docs/experiments.md.)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -81,7 +82,7 @@ class InvertedResidual(nn.Module):
 
 
 class Backbone(nn.Module):
-    """uint8 RGB pictures [B, H, W, 3] -> the maps [B, channels, H / s, W / s] after each stage.
+    """Pictures [B, 3, H, W] (see `normalised`) -> the maps [B, channels, H / s, W / s] after each stage.
 
     The first convolution halves the resolution; each stage divides it by its stride.
     """
@@ -105,7 +106,7 @@ class Backbone(nn.Module):
         cast(Any, self).to(memory_format=torch.channels_last)  # a way of calling it that torch's types leave out
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        x = self.stem(normalised(pictures))
+        x = self.stem(pictures)
         maps: list[Tensor] = []
         for stage in self.stages:
             x = stage(x)
@@ -116,3 +117,17 @@ class Backbone(nn.Module):
 def normalised(pictures: Tensor) -> Tensor:
     """uint8 [B, H, W, 3] -> float32 [B, 3, H, W] in -1..1."""
     return pictures.permute(0, 3, 1, 2).to(torch.float32) * (1.0 / 127.5) - 1.0
+
+
+def mixed(inputs: int, outputs: int) -> nn.Sequential:
+    """Every input in every output, [B, inputs] -> [B, outputs]. Normalised picture by picture: those that show nobody
+    come out ten times as large, and would, in a BatchNorm, leave next to nothing of the others.
+    """
+    return nn.Sequential(nn.Linear(inputs, outputs), nn.LayerNorm(outputs), nn.ReLU())
+
+
+def in_full_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """float32 within, even where autocast has been asked for; nothing at all, and nothing in a graph, where not."""
+    if torch.is_autocast_enabled(device.type):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.head.face_boxes import DETECTOR_PX, GRID
-from models.video.backbone import Backbone, ConvNorm, Stage
+from models.video.backbone import Backbone, ConvNorm, Stage, normalised
 
 _STEM = 16
 _STAGES = (Stage(16, 1, 2, 0), Stage(32, 2, 2, 0), Stage(64, 3, 2), Stage(96, 3, 2))
@@ -49,7 +49,7 @@ class FaceDetector(nn.Module):
             raise ValueError(
                 f"pictures are {tuple(pictures.shape)}; the detector takes [B, {DETECTOR_PX}, {DETECTOR_PX}, 3]"
             )
-        maps = self.backbone(pictures)[1:]
+        maps = self.backbone(normalised(pictures))[1:]
         x = self.smooth[-1](functional.relu(self.lateral[-1](maps[-1])))
         for level in range(len(maps) - 2, -1, -1):
             above = functional.interpolate(x, scale_factor=2.0, mode="nearest")

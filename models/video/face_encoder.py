@@ -1,7 +1,7 @@
 """One picture of a face -> all that can be told of it from that picture alone.
 
-The motion is read from what the whole crop looks like and from where the points are: expression, jaw and lids are small
-shifts of lips, brows and lids, which the points know best.
+The motion is read from what the whole crop looks like, from where the points are (expression, jaw and lids are small
+shifts of lips, brows and lids, which the points know best), and from a closer look at eyes and mouth.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from torch.nn import functional
 
 from models.head.crop import CROP_MIDDLE_M, CROP_SIDE_M
 from models.head.landmarks import FACE_POINTS
-from models.video.backbone import Backbone, ConvNorm, Stage
+from models.video.backbone import Backbone, ConvNorm, Stage, in_full_precision, mixed, normalised
+from models.video.close_up import CloseUps
+from models.video.face_pose import POSE_SIZE, pose_of
 from models.video.point_head import PointHead
 from protocol.frame import PART_BY_NAME, REGIONS
 
@@ -31,8 +33,6 @@ _STAGES = (
 )
 _FINE, _COARSE = 1, 3
 _POINTS_WIDTH = 64
-_FRAME_SIZE = 5
-_RIGHT_EYE, _LEFT_EYE = ([FACE_POINTS.index(landmark) for landmark in pair] for pair in ((33, 133), (362, 263)))
 # name: size, of what is a linear reading of the features before it is bounded.
 HEAD_SIZES = {
     "expression": PART_BY_NAME["expression"].size,
@@ -67,14 +67,16 @@ class FaceEncoder(nn.Module):
         self.from_coarse = ConvNorm(coarse, _POINTS_WIDTH, is_active=False)
         self.points = PointHead(_POINTS_WIDTH, CROP_PX // 8)
         cells = (CROP_PX // 32) ** 2
-        self.whole = nn.Sequential(nn.Flatten(), *_mixed(cells * last, FEATURE_SIZE))
-        known = FEATURE_SIZE + 2 * len(FACE_POINTS) + _FRAME_SIZE
-        self.mix = nn.Sequential(*_mixed(known, FEATURE_SIZE), *_mixed(FEATURE_SIZE, FEATURE_SIZE))
+        self.whole = nn.Sequential(nn.Flatten(), *mixed(cells * last, FEATURE_SIZE))
+        self.close_ups = CloseUps()
+        known = FEATURE_SIZE + 2 * len(FACE_POINTS) + POSE_SIZE + self.close_ups.feature_size
+        self.mix = nn.Sequential(*mixed(known, FEATURE_SIZE), *mixed(FEATURE_SIZE, FEATURE_SIZE))
         self.heads = nn.Linear(FEATURE_SIZE, sum(HEAD_SIZES.values()))
+        self.eyes = nn.Linear(self.close_ups.eyes_size, HEAD_SIZES["eyelids"] + HEAD_SIZES["gaze"])
         to_shape = nn.Linear(_IDENTITY_SIZE, PART_BY_NAME["shape"].size)
-        self.identity = nn.Sequential(*_mixed(known, _IDENTITY_SIZE), to_shape)
+        self.identity = nn.Sequential(*mixed(known, _IDENTITY_SIZE), to_shape)
         with torch.no_grad():
-            for layer in (self.heads, to_shape):
+            for layer in (self.heads, self.eyes, to_shape):
                 layer.weight.mul_(0.1)
                 layer.bias.zero_()
             for name, values in (("eyelids", (_EYES_OPEN,) * 2), ("rotation", _FORWARD)):
@@ -83,18 +85,27 @@ class FaceEncoder(nn.Module):
                 self.heads.bias[first : first + len(values)] = torch.tensor(values)
 
     def forward(self, crops: Tensor) -> dict[str, Tensor]:
-        maps = self.backbone(crops)
+        pictures = normalised(crops)
+        maps = self.backbone(pictures)
+        # Eight bits of mantissa, as training may have them, are half a pixel of the crop: an iris looks as far aside.
+        with in_full_precision(crops.device):
+            return self._told(pictures, [features.float() for features in maps])
+
+    def _told(self, pictures: Tensor, maps: list[Tensor]) -> dict[str, Tensor]:
         coarse = functional.interpolate(self.from_coarse(maps[_COARSE]), scale_factor=2.0, mode="nearest")
         points, spread = self.points(functional.relu(self.from_fine(maps[_FINE]) + coarse))
+        points, spread, seen_closely = self.close_ups(pictures, points, spread)
         # The points tell the motion what they know, but a wrong motion does not pull them.
-        known = torch.cat([self.whole(maps[-1]), *aligned(points.detach())], dim=1)
+        pose = pose_of(points.detach())
+        known = torch.cat([self.whole(maps[-1]), pose.level(points.detach()), pose.told(), seen_closely], dim=1)
         feature = self.mix(known)
         told = dict(zip(HEAD_SIZES, self.heads(feature).split(list(HEAD_SIZES.values()), dim=1), strict=True))
+        lids, gaze = self.eyes(seen_closely[:, : self.close_ups.eyes_size]).split([2, 4], dim=1)
         return {
             "expression": told["expression"],
             "jaw": PART_BY_NAME["jaw"].maximum * torch.tanh(told["jaw"]),
-            "eyelids": torch.sigmoid(told["eyelids"]),
-            "gaze": PART_BY_NAME["gaze"].maximum * torch.tanh(told["gaze"]),
+            "eyelids": torch.sigmoid(told["eyelids"] + lids),
+            "gaze": PART_BY_NAME["gaze"].maximum * torch.tanh(told["gaze"] + gaze),
             "rotation": rotation_of(told["rotation"]),
             "place": place_of(told["place"]),
             "shape": self.identity(known),
@@ -106,28 +117,6 @@ class FaceEncoder(nn.Module):
             "arousal": torch.tanh(told["arousal"][:, 0]),
             "feature": feature,
         }
-
-
-def aligned(points: Tensor) -> tuple[Tensor, Tensor]:
-    """Points [B, 140, 2] with level eyes, about their middle, in fifths of their size [B, 280]; and that frame [B, 5].
-
-    Where a crop lies moves all points together, by far more than a lid or a lip moves its own.
-    """
-    middle = points.mean(dim=1, keepdim=True)
-    off = points - middle
-    size = off.square().sum(dim=2).mean(dim=1).clamp(min=1e-6).sqrt()
-    across = functional.normalize(off[:, _LEFT_EYE].mean(dim=1) - off[:, _RIGHT_EYE].mean(dim=1), dim=1, eps=1e-6)
-    x, y = across[:, :1], across[:, 1:]
-    level = torch.cat([off[:, :, 0] * x + off[:, :, 1] * y, off[:, :, 1] * x - off[:, :, 0] * y], dim=1)
-    frame = torch.cat([5.0 * (middle[:, 0] - 0.5), torch.log(size)[:, None], across], dim=1)
-    return 5.0 * level / size[:, None], frame
-
-
-def _mixed(inputs: int, outputs: int) -> nn.Sequential:
-    """Every input in every output. Normalised picture by picture: those that show nobody come out ten times as large,
-    and would, in a BatchNorm, leave next to nothing of the others.
-    """
-    return nn.Sequential(nn.Linear(inputs, outputs), nn.LayerNorm(outputs), nn.ReLU())
 
 
 def rotation_of(six: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch.utils.data import Dataset
 
 from models.head.face_boxes import DETECTOR_PX, fitted_size
 from models.head.landmarks import FACE_POINTS
-from training.data.face_looks import draw_look
+from training.data.face_looks import cover, draw_look
 from training.data.face_source import FaceData, FaceSource, picture_of
 from training.data.face_store import PICTURE_PX, Picture
 from training.data.mirror import mirrored
@@ -27,7 +27,7 @@ Floats = NDArray[np.float32]
 
 MOST_FACES = 4
 # Height of a face, brows to chin, over the picture's.
-SMALLEST, _LARGEST = 0.08, 0.9
+SMALLEST, _LARGEST = 0.08, 1.0
 _SIZES = ((16, 9), (16, 9), (4, 3), (4, 3), (1, 1), (9, 16))
 _HOW_MANY = (0, 1, 1, 1, 1, 2, 3, MOST_FACES)
 _MOST_ROLL_RAD = math.radians(30.0)
@@ -101,6 +101,9 @@ class DetectorScenes(Dataset[Batch]):
         picture, truth = picture_of(store, int(store.first[clip] + rng.integers(store.counts[clip])))
         if rng.random() < 0.5:
             picture, truth = picture[:, ::-1], mirrored(truth)
+        if rng.random() < self.data.covered:
+            other, clip = self.source.nobody(rng) if self.source.has_nobody else self.source.face(rng)
+            picture, truth = cover(picture, truth, np.asarray(other.pictures[int(other.first[clip])]), rng)
         stored = truth["points"].reshape(-1, 2) * PICTURE_PX
         if not np.isfinite(stored).all():
             return None

@@ -20,7 +20,7 @@ from models.video.face_encoder import CROP_PX
 from models.video.temporal import LONGEST_LOOKAHEAD
 from training.data.face_looks import cover, draw_look
 from training.data.face_source import FaceData, FaceSource, picture_of
-from training.data.face_store import FaceStore, Picture
+from training.data.face_store import PICTURE_PX, FaceStore, Picture
 from training.data.mirror import Truth, mirrored
 from training.data.sub_crop import cut, told_in
 from training.recipe import RecipeError
@@ -31,6 +31,8 @@ Row = tuple[Picture, Truth]
 _SHAPES = {"points": (-1, 2), "rotation": (3, 3), "presence": (), "belief": (), "focal": ()}
 # In a sequence the crop follows the head: it wanders slowly, by this share of a jitter, and trembles by this one.
 _WANDER, _TREMBLE = 0.6, 0.1
+# How often a picture of nobody is what lies beside a face, and how often such a place is sought.
+_BESIDE, _TRIES = 0.5, 8
 _BLACK = np.zeros(3, np.uint8)
 
 
@@ -58,14 +60,30 @@ class FacePairs(Dataset[Batch]):
         return stacked(rows) | {"same": torch.tensor([float(is_same) for _, is_same in pairs])}
 
     def _pair(self, rng: np.random.Generator) -> tuple[tuple[Row, Row], bool]:
-        is_nobody = self.source.has_nobody and rng.random() < self.data.nobody
-        store, clip = self.source.nobody(rng) if is_nobody else self.source.face(rng)
+        if self.source.has_nobody and rng.random() < self.data.nobody:
+            return (self._nobody(rng), self._nobody(rng)), False
+        store, clip = self.source.face(rng)
         first, second = (store.first[clip] + rng.integers(0, store.counts[clip], 2)).tolist()
         if self.is_validation or rng.random() < self.data.same:
             second = first
         is_mirrored = bool(rng.random() < 0.5)
         rows = (self._row(store, first, is_mirrored, rng), self._row(store, second, is_mirrored, rng))
         return rows, first == second
+
+    def _nobody(self, rng: np.random.Generator) -> Row:
+        """A part of a picture without a face, or of what is beside one."""
+        store, clip = self.source.nobody(rng)
+        picture, truth = picture_of(store, int(store.first[clip] + rng.integers(store.counts[clip])))
+        crop = self.data.jitter.draw(rng) if self.is_validation else self.data.jitter.anywhere(rng)
+        if not self.is_validation and rng.random() < _BESIDE:
+            store, clip = self.source.face(rng)
+            beside, face = picture_of(store, int(store.first[clip] + rng.integers(store.counts[clip])))
+            free = [crop for crop in (self.data.jitter.anywhere(rng) for _ in range(_TRIES)) if misses(crop, face)]
+            picture, crop = (beside, free[0]) if free else (picture, crop)
+        row = cropped((picture, truth), crop, bool(rng.random() < 0.5), border(rng))
+        if self.is_validation or rng.random() >= self.data.looks:
+            return row
+        return draw_look(rng)(row[0], rng), row[1]
 
     def _row(self, store: FaceStore, number: int, is_mirrored: bool, rng: np.random.Generator) -> Row:
         row = cropped(picture_of(store, number), self.data.jitter.draw(rng), is_mirrored, border(rng))
@@ -138,6 +156,16 @@ def cropped(row: Row, crop: Crop, is_mirrored: bool, edge: NDArray[np.uint8] | N
     if is_mirrored:
         picture, truth = np.ascontiguousarray(picture[:, ::-1]), mirrored(truth)
     return cut(picture, crop, CROP_PX, edge), told_in(truth, crop)
+
+
+def misses(crop: Crop, face: Truth) -> bool:
+    """Whether a crop of a stored picture shows nothing of its face; False where it is not known where that is."""
+    points = face["points"].reshape(-1, 2) * PICTURE_PX
+    if not np.isfinite(points).all():
+        return False
+    low, high = points.min(axis=0), points.max(axis=0)
+    off = np.maximum(np.maximum(low - (crop.x_px, crop.y_px), (crop.x_px, crop.y_px) - high), 0.0)
+    return bool(np.linalg.norm(off) > math.sqrt(0.5) * crop.side_px)
 
 
 def border(rng: np.random.Generator) -> NDArray[np.uint8] | None:

@@ -15,6 +15,8 @@ from training.data.mirror import Truth
 
 # A webcam at arm's length, in sides of a stored crop, where a camera is unknown.
 _USUAL_FOCAL = 2.0
+# The least side of a crop that is taken anywhere, of a stored picture's.
+_LEAST_SIDE = 0.2
 _STORED = Crop(PICTURE_PX / 2, PICTURE_PX / 2, PICTURE_PX, 0.0)
 
 
@@ -38,6 +40,12 @@ class Jitter:
         side = PICTURE_PX / MARGIN
         x, y, size, roll = rng.uniform(-reach, reach, 4) * (self.shift, self.shift, self.size, self.roll_rad)
         return Crop(_STORED.x_px + side * x, _STORED.y_px + side * y, side * math.exp(size), roll)
+
+    def anywhere(self, rng: np.random.Generator) -> Crop:
+        """A crop of any part of a stored picture, as a detector that errs would have it."""
+        side = PICTURE_PX * math.exp(rng.uniform(math.log(_LEAST_SIDE), 0.0))
+        x, y = rng.uniform(0.4 * side, PICTURE_PX - 0.4 * side, 2)
+        return Crop(float(x), float(y), side, float(rng.uniform(-1.0, 1.0)) * self.roll_rad)
 
 
 def cut(picture: Picture, crop: Crop, size_px: int, filled: NDArray[np.uint8] | None = None) -> Picture:

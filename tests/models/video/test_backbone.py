@@ -30,5 +30,5 @@ def test_depthwise_convolution_learns_as_pytorchs(stride: int, side: int) -> Non
 
 def test_maps_shrink_by_their_strides() -> None:
     backbone = Backbone(8, [Stage(12, 2, 2), Stage(16, 1, 1), Stage(20, 1, 2)])
-    maps = backbone(torch.zeros(2, 32, 48, 3, dtype=torch.uint8))
+    maps = backbone(torch.zeros(2, 3, 32, 48))
     assert [tuple(one.shape) for one in maps] == [(2, 12, 8, 12), (2, 16, 8, 12), (2, 20, 4, 6)]

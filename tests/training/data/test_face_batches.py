@@ -15,7 +15,7 @@ from models.head.landmarks import FACE_POINTS, MOUTH_ROWS
 from models.head.rotation import matrix_from_axis_angle
 from protocol.frame import ARKIT_SHAPES
 from training.data.detector_scenes import DetectorScenes
-from training.data.face_batches import FacePairs, FaceSequences
+from training.data.face_batches import FacePairs, FaceSequences, misses
 from training.data.face_looks import cover, draw_look
 from training.data.face_source import FaceData, FaceSource, picture_of
 from training.data.face_store import PICTURE_PX, FaceClip, FaceClipInfo, FaceStore, FaceWriter
@@ -185,6 +185,19 @@ def test_nobody_is_told_of_by_absence(folder: Path) -> None:
     assert batch["presence"].tolist() == [0.0] * 4
     assert torch.isnan(batch["expression"]).all()
     assert torch.isnan(batch["points"]).all()
+
+
+def test_what_lies_beside_a_face_shows_nothing_of_it(store: FaceStore) -> None:
+    rng = np.random.default_rng(0)
+    _, truth = picture_of(store, 0)
+    crops = [Jitter().anywhere(rng) for _ in range(400)]
+    beside = [crop for crop in crops if misses(crop, truth)]
+    assert 20 < len(beside) < 300
+    for crop in beside:
+        seen = points_of(told_in(truth, crop))
+        assert not ((seen > 0.0) & (seen < 1.0)).all(axis=1).any()
+    unknown = truth | {"points": np.full_like(truth["points"], np.nan)}
+    assert not any(misses(crop, unknown) for crop in beside)
 
 
 def test_crops_are_off_as_far_as_the_driver_s_and_rarely_farther() -> None:
