@@ -1,0 +1,204 @@
+"""Faces that say known things:  python -m training.data.build_talking_faces --out DIR --speech STORE [--clips N]
+
+Fills DIR/talking_faces, a store of faces (`training.data.face_store`) at 25 Hz, each clip a stretch of a speech store
+(`python -m training.data.build_speech`) said by a random person. One of `--studio-every` clips is filmed in the studio,
+with hair, lamps and a sensor; the others are plain pictures of the open head in a random skin, ten times as quick.
+Beside it lies `phones.jsonl`: what is said when, in the clip's own time. The same seed gives the same clips; started
+again, it goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from rich.progress import track
+
+from models.head.arkit import ArkitMap
+from models.head.crop import HeadInCrop, head_in_crop
+from models.head.flame import FaceRig, HeadModel, open_head
+from models.head.picture import Camera, Light, render_through
+from training.data.clips import HOP_S, ClipStore
+from training.data.face_store import PICTURE_PX, FaceClip, FaceClipInfo, FaceWriter
+from training.data.phones import Phone
+from training.data.speech_clips import SIDECAR, phones_of_store
+from training.losses.mouth import EXPRESSION_SIZE
+from training.recipe import RecipeError
+from training.render.acting import Acts, act_out
+from training.render.framing import Shot, draw_shot, head_points, in_crop
+from training.render.skin import draw_complexion, paint_coat
+from training.render.studio import Studio
+from training.render.wear import hair_colour
+
+NAME = "talking_faces"
+RATE_HZ = 25.0
+_HOPS_A_PICTURE = round(1.0 / (RATE_HZ * HOP_S))
+_LEAST_SPEECH = 0.7  # of a clip
+_MOST_ASIDE_RAD = 0.5  # a mouth is read from the front
+_TRIES = 50
+_HELD_OUT = {0: "val", 6: "test"}  # of every 12 clips
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """Something to say: motion float32 [n, 53] at 25 Hz and phones in its own time."""
+
+    motion: np.ndarray
+    phones: list[Phone]
+
+
+class Lines:
+    """Stretches of a speech store."""
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / SIDECAR).exists():
+            raise RecipeError(f"{folder} holds no {SIDECAR}; make it with python -m training.data.build_speech")
+        self._store, self._phones = ClipStore(folder), phones_of_store(folder)
+
+    def draw(self, rng: np.random.Generator, pictures: int, split: str) -> Line:
+        """`pictures` of somebody who mostly speaks; voices of the split `val` are kept for val and test."""
+        hops = _HOPS_A_PICTURE * pictures
+        voices = "train" if split == "train" else "val"
+        able = [n for n, info in enumerate(self._store.infos) if info.split == voices and self._store.hops[n] > hops]
+        if not able:
+            raise RecipeError(f"no clip of split {voices} is longer than {hops * HOP_S:g} s; take fewer pictures")
+        for _ in range(_TRIES):
+            number = int(rng.choice(able))
+            begin = int(rng.integers(0, self._store.hops[number] - hops + 1))
+            clip = self._store[number]
+            if np.mean(clip.speech[begin : begin + hops]) >= _LEAST_SPEECH:
+                break
+        else:
+            raise RecipeError(f"no stretch of {hops * HOP_S:g} s is mostly speech; take fewer pictures")
+        # Row r describes the end of hop r: picture k is taken _HOPS_A_PICTURE * k + 1 hops after the stretch begins.
+        begin_s, end_s = begin * HOP_S, (begin + hops) * HOP_S
+        phones = [
+            replace(phone, start_s=max(phone.start_s, begin_s) - begin_s, end_s=min(phone.end_s, end_s) - begin_s)
+            for phone in self._phones[clip.info.name][1]
+            if phone.end_s > begin_s and phone.start_s < end_s
+        ]
+        return Line(clip.motion[begin : begin + hops : _HOPS_A_PICTURE], phones)
+
+
+def times_s(pictures: int) -> np.ndarray:
+    """When the pictures of a clip were taken, float64 [n], from its beginning."""
+    return HOP_S + np.arange(pictures) / RATE_HZ
+
+
+class Stage:
+    """Films lines; one a process."""
+
+    def __init__(self, data: Path | None, with_studio: bool) -> None:
+        self._studio = Studio(data) if with_studio else None
+        self._arkit = ArkitMap(open_head())
+
+    def film(self, rng: np.random.Generator, line: Line, info: FaceClipInfo, in_studio: bool) -> FaceClip:
+        """The clip of `line`, said by a random person to a random camera."""
+        count = len(line.motion)
+        eyes = act_out(rng, self._arkit, count, RATE_HZ)
+        motion = line.motion.astype(np.float32)
+        acts = Acts(motion[:, :EXPRESSION_SIZE], motion[:, EXPRESSION_SIZE:], eyes.eyelids, eyes.gaze)
+        shot = _frontal(rng, count)
+        if in_studio and self._studio is not None:
+            person = self._studio.cast.person(rng)
+            filmed = self._studio.film(rng, person, acts, shot, self._studio.draw_set(rng, person), info)
+        else:
+            filmed = _plain(rng, acts, shot, info)
+        return replace(filmed, truths=filmed.truths | {"time_s": times_s(count)[:, None].astype(np.float32)})
+
+
+def _frontal(rng: np.random.Generator, count: int) -> Shot:
+    for _ in range(_TRIES):
+        shot = draw_shot(rng, count, RATE_HZ)
+        if np.arccos(np.clip(shot.rotations[:, 2, 2], -1.0, 1.0)).max() < _MOST_ASIDE_RAD:
+            break
+    return shot
+
+
+def _plain(rng: np.random.Generator, acts: Acts, shot: Shot, info: FaceClipInfo) -> FaceClip:
+    """The open head in a random skin under one lamp, drawn as the stored crop's own camera sees it."""
+    head, count = open_head(), len(acts.expression)
+    shape = np.clip(rng.normal(0.0, 1.0, head.shape_count), -3.0, 3.0).astype(np.float32)
+    rig, dressed = FaceRig(head, shape), _dressed(rng, head)
+    light = Light((rng.uniform(-1.0, 1.0), rng.uniform(-0.2, 1.0), rng.uniform(0.5, 1.0)), rng.uniform(0.6, 1.3))
+    shade, gain = rng.uniform(0.0, 1.0, 3), rng.uniform(0.0, 6.0)
+    pictures, told = [], list[dict[str, np.ndarray]]()
+    for number in range(count):
+        vertices = rig.vertices(acts.expression[number], acts.jaw[number], acts.eyelids[number], acts.gaze[number])
+        rotation, translation, crop = shot.rotations[number], shot.translations[number], shot.crops[number]
+        seen = head_in_crop(rotation, translation, crop, shot.camera)
+        focal = shot.camera.focal_px / crop.side_px
+        drawn = render_through(*_placed(vertices, seen, focal), dressed, background=tuple(shade.tolist()), light=light)
+        noise = rng.normal(0.0, gain, drawn.shape)
+        pictures.append(np.clip(drawn + noise, 0, 255).astype(np.uint8))
+        points = head_points(vertices) @ rotation.T + translation
+        told.append(
+            {
+                "points": in_crop(points, shot.camera, crop).reshape(-1),
+                "rotation": seen.rotation.reshape(-1),
+                "place": seen.place,
+                "focal": np.array([focal]),
+            }
+        )
+    truths = {name: np.stack([row[name] for row in told]).astype(np.float32) for name in told[0]}
+    truths |= {name: np.asarray(values, np.float32) for name, values in vars(acts).items()}
+    truths["shape"] = np.tile(shape, (count, 1))
+    truths["presence"] = truths["belief"] = np.ones((count, 1), np.float32)
+    return FaceClip(info, np.stack(pictures), truths)
+
+
+def _dressed(rng: np.random.Generator, head: HeadModel) -> HeadModel:
+    shown = tuple((np.array(hair_colour(rng)) ** (1.0 / 2.2)).tolist())
+    return replace(head, texture=paint_coat(rng, draw_complexion(rng, shown, float(rng.uniform()), 0), []))
+
+
+def _placed(vertices: np.ndarray, seen: HeadInCrop, focal: float) -> tuple[Camera, np.ndarray]:
+    """The crop's own camera, and `vertices` of the head's frame before it."""
+    depth_m = focal / seen.place[2]
+    aside = (seen.place[:2] - 0.5) / seen.place[2]
+    placed = vertices @ seen.rotation.T + np.array([aside[0], -aside[1], -depth_m])
+    middle = 0.5 * PICTURE_PX
+    return Camera(focal * PICTURE_PX, (middle, middle), (PICTURE_PX, PICTURE_PX)), placed.astype(np.float32)
+
+
+def build(folder: Path, lines: Lines, stage: Stage, clips: int, pictures: int, studio_every: int, seed: int) -> None:
+    """Append clips 0..`clips` to the store `folder`, those that are not there yet."""
+    with FaceWriter(folder) as writer, (folder / SIDECAR).open("a", encoding="utf-8") as sidecar:
+        for number in track(range(clips), "clips"):
+            in_studio = studio_every > 0 and number % studio_every == 0
+            name = f"{'studio' if in_studio else 'plain'}-{seed}-{number:05d}"
+            if name in writer.names:
+                continue
+            rng = np.random.default_rng([seed, number, 2])
+            split = _HELD_OUT.get(number // max(studio_every, 1) % 12, "train")
+            info = FaceClipInfo(name, name, NAME, "synthetic", "free", split, RATE_HZ)
+            line = lines.draw(rng, pictures, split)
+            rows = [[p.symbol, round(p.start_s, 4), round(p.end_s, 4), p.stress] for p in line.phones]
+            # First, so that no clip of the store is without its phones.
+            sidecar.write(json.dumps({"name": name, "seed": seed, "phones": rows}, ensure_ascii=False) + "\n")
+            sidecar.flush()
+            writer.add(stage.film(rng, line, info, in_studio))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--speech", type=Path, required=True, help="folder of a speech store")
+    parser.add_argument("--clips", type=int, default=600)
+    parser.add_argument("--pictures", type=int, default=50, help="of a clip, at 25 Hz")
+    parser.add_argument("--studio-every", type=int, default=3, help="one of so many clips; 0: none")
+    parser.add_argument("--data", type=Path, help="the folder of MANIFEST.tsv: MakeHuman's assets, environment maps")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    os.environ.setdefault("LP_NUM_THREADS", "0")  # software OpenGL draws on one core
+    stage = Stage(arguments.data, arguments.studio_every > 0)
+    lines, folder = Lines(arguments.speech), arguments.out / NAME
+    build(folder, lines, stage, arguments.clips, arguments.pictures, arguments.studio_every, arguments.seed)
+
+
+if __name__ == "__main__":
+    main()
