@@ -201,7 +201,7 @@ def test_expression_and_all_else_are_of_the_same_picture(lookahead: int) -> None
     for number, motion in enumerate(motions):
         assert motion.capture_ns == number * STEP_NS
         assert motion.known_ns == (number + lookahead) * STEP_NS
-        assert motion.eyelids[0] == pytest.approx(reds[number] / 255.0, abs=0.02)
+        assert motion.eyelids[0] == pytest.approx(reds[number] / 255.0, abs=0.03)
         np.testing.assert_allclose(motion.expression, motion.eyelids[0], atol=1e-6)
 
 
@@ -226,7 +226,7 @@ def test_the_person_is_a_mean_of_confident_pictures_and_outlives_a_short_absence
     stage.forget()
     stranger = read(stage, [picture(0.0, 0.0, 0.7, 200)], first=22)[-1].shape
     assert stranger is not None
-    assert stranger[0] == pytest.approx(200 / 255, abs=0.02)
+    assert stranger[0] == pytest.approx(200 / 255, abs=0.03)
 
 
 def test_equal_pictures_give_equal_motion() -> None:
