@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from driver.types import Motion
-from models.head.rotation import axis_angle_from_matrix, matrix_from_axis_angle
+from models.head.rotation import axis_angle_from_matrix, matrix_from_axis_angle, turned_towards
 from protocol.frame import REGIONS
 
 _HEAD = REGIONS.index("head")
@@ -42,9 +42,8 @@ class View:
 
     def towards(self, other: View, share: float) -> View:
         """Part of the way to `other`: 0 is here, 1 is there."""
-        way = axis_angle_from_matrix(other.rotation @ self.rotation.T)
         offset = self.offset + share * (other.offset - self.offset)
-        return View(matrix_from_axis_angle(share * way) @ self.rotation, offset)
+        return View(turned_towards(self.rotation, other.rotation, share), offset)
 
 
 class HeadCentre:

@@ -13,8 +13,6 @@ All messages of a datagram are heeded together or not at all. What cannot be hee
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,8 +20,9 @@ from types import TracebackType
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from driver.errors import AvatarDriverError, DeviceError, UsageError
+from driver.errors import AvatarDriverError, UsageError
 from driver.knobs import Knobs
+from driver.sinks.listen import is_loopback, listen_for_datagrams
 from driver.stage import Worker
 from protocol.frame import ProtocolError
 from protocol.osc import Argument, Message, decode_packet
@@ -84,7 +83,7 @@ class ControlInput:
     url     "osc://127.0.0.1:9011"; port 0 is any free one
     voice   whose knobs are turned; None: there is no sound
     face    whose head is centred; None: there is no camera
-    Raises UsageError for a URL of another form and DeviceError when the port is not to be had.
+    Raises UsageError for a URL of another form and SinkError when the port is not to be had.
     """
 
     def __init__(
@@ -94,10 +93,11 @@ class ControlInput:
         self._voice, self._face, self._notify = voice, face, notify
         self._said: set[str] = set()
         self._ended = threading.Event()
-        self._socket = _bound(url, host, port)
+        self._socket = listen_for_datagrams(url, host, port)
+        self._socket.settimeout(_POLL_S)
         self.port = int(self._socket.getsockname()[1])
         self._worker = Worker("control", self._listen, lambda name, error: notify(f"{url} is deaf: {error}"))
-        if not _is_loopback(host):
+        if not is_loopback(host):
             notify(f"{url} obeys everybody on the network; give 127.0.0.1 unless you trust all of them")
         self._worker.start()
 
@@ -184,25 +184,3 @@ def _address(url: str) -> tuple[str, int]:
     if parts.scheme != "osc" or not parts.hostname or port < 0 or parts.path not in ("", "/") or parts.query:
         raise UsageError(f"--control is {url}; it must be osc://HOST:PORT, osc://127.0.0.1:{DEFAULT_PORT} for example")
     return parts.hostname, port
-
-
-def _bound(url: str, host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-    except OSError as error:
-        raise DeviceError(f"cannot listen on {url}: no machine is called {host!r}; give 127.0.0.1") from error
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.bind(address)
-    except OSError as error:
-        listener.close()
-        raise DeviceError(f"cannot listen on {url}: {error.strerror or error}; choose another port") from error
-    listener.settimeout(_POLL_S)
-    return listener
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

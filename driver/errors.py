@@ -6,7 +6,7 @@ AvatarDriverError          one sentence: the value, the rule, the remedy
     ├── DeviceError        a camera or a microphone is missing, busy or gone
     ├── MediaError         a file or a stream cannot be read
     ├── ModelError         a model file is missing, damaged or refused
-    └── SinkError          an output cannot be opened (a busy port, for example)
+    └── SinkError          an output, or a port to listen on, cannot be opened (a busy port, for example)
 """
 
 from __future__ import annotations
@@ -41,4 +41,4 @@ class ModelError(RunError):
 
 
 class SinkError(RunError):
-    """An output cannot be opened."""
+    """An output, or a port to listen on, cannot be opened."""

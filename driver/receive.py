@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import select
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -12,9 +11,9 @@ from dataclasses import replace
 import numpy as np
 
 from driver import __version__
-from driver.errors import SinkError
 from driver.jitter import JitterBuffer, Played, turn_between
 from driver.publish import Publisher, open_sinks
+from driver.sinks.listen import listen_for_datagrams
 from driver.sinks.sink import Notice, SinkContext
 from driver.sinks.url import bracketed, parse_sink_url
 from models.head.arkit import ArkitMap
@@ -46,7 +45,7 @@ class AvatarReceiver:
         self._state = avatar_codec.DecoderState()
         self.buffer = JitterBuffer()
         self.received = self.bad = self.early = 0
-        self._socket = _bound(host, port)
+        self._socket = listen_for_datagrams(f"avatar://{bracketed(host)}:{port}", host, port)
         self.port: int = self._socket.getsockname()[1]
 
     def poll(self, wait_ns: int = 0) -> None:
@@ -180,18 +179,3 @@ def _publish(
         played = receiver.sample()
         if played.face is not None:
             publisher.process(motion.frame(played, now_ns))
-
-
-def _bound(host: str, port: int) -> socket.socket:
-    name = f"avatar://{bracketed(host)}:{port}"
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        listener.setblocking(False)
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise SinkError(
-            f"{name} cannot be listened to: {error.strerror or error}; check the address, or choose another port"
-        ) from error
-    return listener

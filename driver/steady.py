@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.head.rotation import axis_angle_from_matrix, matrix_from_axis_angle
+from models.head.rotation import turned_towards
 
 Doubles = NDArray[np.float64]
 
@@ -60,8 +60,7 @@ def steadied(told: Pose | None, seen: Pose, step_s: float, settings: SteadySetti
     apart_m = float(np.sqrt(np.square(seen.points_m - told.points_m).sum(axis=1).mean()))
     least = -math.expm1(-max(step_s, 0.0) / settings.rest_s)
     share = least + (1.0 - least) * min(1.0, apart_m / settings.moved_m) ** 2
-    turn = axis_angle_from_matrix(seen.rotation @ told.rotation.T)
     return Pose(
-        matrix_from_axis_angle(share * turn) @ told.rotation,
+        turned_towards(told.rotation, seen.rotation, share),
         told.translation + share * (seen.translation - told.translation),
     )

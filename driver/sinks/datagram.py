@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 
 from driver.errors import SinkError
+from driver.sinks.listen import resolved
 from driver.sinks.sink import HelloTimer, SinkContext
 from protocol.frame import FaceFrame
 from protocol.msgpack_codec import encode_hello
@@ -76,12 +77,10 @@ class DatagramSink:
 
 def _connected(name: str, host: str, port: int) -> socket.socket:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    except (OSError, UnicodeError) as error:
-        raise SinkError(f"{name} cannot be opened: no machine is called {host!r}; check the name") from error
-    # A name may stand for addresses of both families; receivers in game engines mostly listen on IPv4.
-    family, kind, protocol, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
-    sender = socket.socket(family, kind, protocol)
+        family, address = resolved(host, port)
+    except SinkError as error:
+        raise SinkError(f"{name} cannot be opened: {error}") from error
+    sender = socket.socket(family, socket.SOCK_DGRAM)
     try:
         sender.setblocking(False)
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)

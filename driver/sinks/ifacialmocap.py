@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from driver.errors import SinkError
 from driver.sinks.datagram import DatagramSink
-from driver.sinks.listen import is_loopback, why_not
+from driver.sinks.listen import is_loopback, listen_for_datagrams
 from driver.sinks.sink import Sink, SinkContext
 from driver.sinks.url import SinkUrl
 from protocol import ifacialmocap
@@ -25,6 +23,8 @@ _MOST_CLIENTS = 8
 _FORGOTTEN_AFTER_NS = 5_000_000_000
 # A refusal later than this after the last one is a new one.
 _REFUSALS_JOIN_NS = 1_000_000_000
+# On this machine it is most likely the very program that shall receive.
+_IF_TAKEN = "if the face is for that program, leave mode=listen out, else stop it or choose another port"
 
 
 def open_ifacialmocap(url: SinkUrl, context: SinkContext) -> Sink:
@@ -71,7 +71,7 @@ class IFacialMocapServer:
         self._reply_port = reply_port
         self._clients: dict[str, _Client] = {}
         self._said: set[str] = set()
-        self._socket = _bound(name, "0.0.0.0" if host == "*" else host, port)
+        self._socket = listen_for_datagrams(name, host, port, if_taken=_IF_TAKEN)
         self._host, self.port = self._socket.getsockname()[:2]
         self._name = f"{name.rpartition(':')[0]}:{self.port}"
         if not is_loopback(self._host):
@@ -169,24 +169,3 @@ class IFacialMocapServer:
         if sentence not in self._said:  # a program that asks every second would fill the screen
             self._said.add(sentence)
             self._context.notice(sentence)
-
-
-def _bound(name: str, host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-    except (OSError, UnicodeError) as error:
-        raise SinkError(f"{name} cannot be opened: no machine is called {host!r}; check the name") from error
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.bind(address)
-    except OSError as error:
-        listener.close()
-        if error.errno == errno.EADDRINUSE:
-            # On this machine it is most likely the very program that shall receive.
-            raise SinkError(
-                f"{name} cannot be opened: another program listens on port {port}; if the face is for that program, "
-                "leave mode=listen out, else stop it or choose another port"
-            ) from error
-        raise SinkError(f"{name} cannot be opened: {why_not(error.errno, str(error.strerror), port)}") from error
-    listener.setblocking(False)
-    return listener

@@ -1,12 +1,15 @@
-"""What outputs that listen have in common: whom an address lets in, which to choose, and why it cannot be had."""
+"""Addresses: what a name stands for, whom one lets in, how to listen there, and why it cannot be had."""
 
 from __future__ import annotations
 
 import errno
 import ipaddress
 import socket
+from typing import Any
 
 from driver.errors import SinkError
+
+_STOP_IT = "stop it, or choose another port"
 
 
 def is_loopback(host: str) -> bool:
@@ -17,11 +20,14 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def why_not(error_number: int | None, reason: str, port: int) -> str:
-    """Cause and remedy, to end a sentence, when the system, giving `reason`, does not let us listen on `port`."""
+def why_not(error_number: int | None, reason: str, port: int, if_taken: str = _STOP_IT) -> str:
+    """Cause and remedy, to end a sentence, when the system, giving `reason`, does not let us listen on `port`.
+
+    if_taken   the remedy when another program has the port
+    """
     match error_number:
         case errno.EADDRINUSE:
-            return f"another program listens on port {port}; stop it, or choose another port"
+            return f"another program listens on port {port}; {if_taken}"
         case errno.EACCES:
             return f"port {port} needs administrator rights; choose one from 1024 to 65535"
         case errno.EADDRNOTAVAIL | errno.ENODEV:
@@ -30,14 +36,44 @@ def why_not(error_number: int | None, reason: str, port: int) -> str:
             return f"{reason}; check the address"
 
 
-def address_of(host: str) -> str:
-    """The numeric address of a machine, of IPv4 where it has one; SinkError when nobody is called so."""
+def resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
+    """Family and address, as sockets want them, of UDP `port` of a machine; SinkError when nobody is called so.
+
+    A name may stand for addresses of both families; receivers in game engines mostly listen on IPv4, so that comes
+    first.
+    """
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_DGRAM)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     except (OSError, UnicodeError) as error:
         raise SinkError(f"no machine is called {host!r}; check the name") from error
-    family_first = min(found, key=lambda one: one[0] != socket.AF_INET)
-    return str(family_first[4][0])
+    family, _, _, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
+    return family, address
+
+
+def address_of(host: str) -> str:
+    """The numeric address of a machine, of IPv4 where it has one; SinkError when nobody is called so."""
+    return str(resolved(host, 0)[1][0])
+
+
+def listen_for_datagrams(name: str, host: str, port: int, if_taken: str = _STOP_IT) -> socket.socket:
+    """A UDP socket at `host`, an address of this machine or "*" for all of IPv4's. Reading from it never waits.
+
+    SinkError with the cause and the remedy, and `name` in front of them, when the port is not to be had; `if_taken` is
+    the remedy when another program has it.
+    """
+    try:
+        family, address = resolved("0.0.0.0" if host == "*" else host, port)
+    except SinkError as error:
+        raise SinkError(f"{name} cannot be opened: {error}") from error
+    listener = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        cause = why_not(error.errno, str(error.strerror or error), port, if_taken)
+        raise SinkError(f"{name} cannot be opened: {cause}") from error
+    listener.setblocking(False)
+    return listener
 
 
 def own_address(host: str) -> str:
@@ -54,10 +90,10 @@ def own_address(host: str) -> str:
 def is_listened_to(host: str, port: int) -> bool | None:
     """Whether a program on this machine has UDP port `port`; None when `host` is another machine, or unknown."""
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-    except (OSError, UnicodeError):
+        family, address = resolved(host, port)
+    except SinkError:
         return None
-    with socket.socket(family, kind, protocol) as probe:
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
         exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)  # without it, Windows lets two programs share a port
         if exclusive is not None:
             probe.setsockopt(socket.SOL_SOCKET, exclusive, 1)

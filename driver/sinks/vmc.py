@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from typing import get_args
 
-from driver.errors import SinkError
 from driver.sinks.datagram import DatagramSink, Pack
-from driver.sinks.listen import own_address, why_not
+from driver.sinks.listen import listen_for_datagrams, own_address
 from driver.sinks.rate import limited
 from driver.sinks.sink import HelloTimer, Notice, Sink, SinkContext
 from driver.sinks.url import SinkUrl
@@ -27,14 +25,7 @@ class RequestReader:
         self.host, self.port = host, port
         self._notice = notice
         self._said: set[str] = set()
-        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
-        try:
-            self._socket.bind((host, port))
-        except OSError as error:
-            self._socket.close()
-            cause = why_not(error.errno, str(error.strerror or error), port)
-            raise SinkError(f"{name} cannot listen to requests: {cause}") from error
-        self._socket.setblocking(False)
+        self._socket = listen_for_datagrams(f"{name} with listen={port}", host, port)
 
     def read(self) -> list[Requests]:
         """What has come since the last time; what makes no sense is said once."""

@@ -40,6 +40,11 @@ def axis_angle_from_matrix(matrix: ArrayLike) -> NDArray[np.float64]:
     return angle / twice_sine * twice_sine_axis
 
 
+def turned_towards(start: NDArray[np.float64], goal: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """The rotation [3, 3] that is `share` of the way from `start` to `goal` [3, 3], the short way round."""
+    return matrix_from_axis_angle(share * axis_angle_from_matrix(goal @ start.T)) @ start
+
+
 def matrix_from_gaze(pitch: float, yaw: float) -> NDArray[np.float64]:
     """Rotation matrix [3, 3] of an eyeball: pitch (positive looks down), then yaw (positive to the subject's left)."""
     sine_pitch, cosine_pitch = np.sin(pitch), np.cos(pitch)

@@ -15,7 +15,7 @@ from support.stream import wait_until
 from driver.assemble import assemble, demo_sample
 from driver.config import Settings
 from driver.control import ControlInput
-from driver.errors import DeviceError, ModelError, UsageError
+from driver.errors import ModelError, SinkError, UsageError
 from driver.knobs import Knobs, VoiceSettings
 from protocol.frame import FaceFrame
 from protocol.osc import encode_bundle, encode_message
@@ -172,7 +172,7 @@ def test_noise_on_the_port_does_not_deafen_it(desk: Desk) -> None:
 def test_the_port_is_free_afterwards_and_a_busy_one_is_one_sentence() -> None:
     with ControlInput(URL, Voice(), print) as control:
         url = f"osc://127.0.0.1:{control.port}"
-        with pytest.raises(DeviceError, match=f"cannot listen on {url}: .*; choose another port"):
+        with pytest.raises(SinkError, match=f"{url} cannot be opened: another program listens .*choose another port"):
             ControlInput(url, Voice(), print)
     with ControlInput(url, Voice(), print):
         pass

@@ -105,7 +105,7 @@ def test_what_is_no_avatar_packet_is_counted_and_said_once():
 
 def test_a_port_in_use_and_wrong_options_are_said():
     receiver = AvatarReceiver("127.0.0.1", 0, print)
-    with pytest.raises(SinkError, match="cannot be listened to"):
+    with pytest.raises(SinkError, match=f"another program listens on port {receiver.port}; stop it"):
         AvatarReceiver("127.0.0.1", receiver.port, print)
     assert "can be opened" in check_sink(f"avatar://127.0.0.1:{receiver.port}", sink_context())
     receiver.close()
