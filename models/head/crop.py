@@ -116,9 +116,8 @@ def turn_to_crop(crop: Crop, camera: PictureCamera) -> Doubles:
     )
     ray /= np.linalg.norm(ray)
     # The smallest rotation that takes the ray to the axis (0, 0, -1).
-    axis = np.cross(ray, [0.0, 0.0, -1.0])
-    cosine = -float(ray[2])
-    cross = np.array([[0.0, -axis[2], axis[1]], [axis[2], 0.0, -axis[0]], [-axis[1], axis[0], 0.0]])
+    right, up, cosine = float(ray[0]), float(ray[1]), -float(ray[2])
+    cross = np.array([[0.0, 0.0, right], [0.0, 0.0, up], [-right, -up, 0.0]])
     onto_axis = np.eye(3) + cross + cross @ cross / (1.0 + cosine)
     c, s = math.cos(crop.roll_rad), math.sin(crop.roll_rad)
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]]) @ onto_axis
