@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from driver.face_model import find_face_model
 from training.evaluate.dlib_points import DlibMissing, DlibPoints
+from training.evaluate.face_landmarker import FaceLandmarker, LandmarkerMissing
 from training.evaluate.table import NOT_KNOWN, deliver, line, number, table
 from training.evaluate.talking_faces import shared_data
 from training.evaluate.video_columns import COLUMNS, VideoColumn
@@ -138,12 +139,23 @@ def _pictures(rows: Sequence[VideoJudged], part: str) -> int:
     return sum(len(seen.held) for seen in rows[0].answers[part])
 
 
-def judge(made: Sequence[Make], material: VideoMaterial, stores: Path) -> tuple[list[VideoJudged], list[str]]:
-    """A row for every subject; MediaPipe + solver is among them, as the teacher that others are held against."""
+def judge(
+    made: Sequence[Make], material: VideoMaterial, stores: Path, peer: FaceLandmarker | None = None
+) -> tuple[list[VideoJudged], list[str]]:
+    """A row for every subject; MediaPipe + solver is among them, as the teacher that others are held against.
+
+    What `peer` costs beside them is a note.
+    """
     subjects = [make() for make in made]
     told = {subject.name: answers(subject, material, stores) for subject in subjects}
     marks, notes = dlib_marks(material, stores)
-    costs = costs_ms(subjects, material)
+    costs = costs_ms([*subjects, *([peer] if peer else [])], material)
+    if peer and len(costs[-1]):
+        p50, p95 = np.percentile(costs[-1], (50, 95))
+        notes.append(
+            f"{peer.name}, timed in the same run: {p50:.2f} ms a picture (p95 {p95:.2f}); "
+            f"{subjects[0].name} takes {float(np.median(costs[0])) / p50:.2f} of that"
+        )
     rows = [
         VideoJudged(
             subject.name,
@@ -156,7 +168,7 @@ def judge(made: Sequence[Make], material: VideoMaterial, stores: Path) -> tuple[
             first_ms(make, material),
             taken,
         )
-        for subject, make, taken in zip(subjects, made, costs, strict=True)
+        for subject, make, taken in zip(subjects, made, costs[: len(subjects)], strict=True)
     ]
     return rows, notes
 
@@ -174,8 +186,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=PAGE, help="the page that is written")
     given = parser.parse_args(arguments)
     material = load(given.data or shared_data(), given.stores)
-    made, notes = makers(given.model, find_face_model(given.face_model))
-    rows, more = judge(made, material, given.stores)
+    face_model = find_face_model(given.face_model)
+    made, notes = makers(given.model, face_model)
+    peer: FaceLandmarker | None = None
+    try:
+        peer = FaceLandmarker(face_model)
+    except LandmarkerMissing as error:
+        notes.append(str(error))
+    rows, more = judge(made, material, given.stores, peer)
     notes += more + [f"{part}: {reason}" for part, reason in material.missing.items()]
     cells = [[cell(column, judged) for judged in rows] for column in COLUMNS]
     names = [judged.name for judged in rows]

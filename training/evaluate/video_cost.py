@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from driver.types import VideoFrame
 from training.evaluate.video_material import CLIPS, VideoMaterial
-from training.evaluate.video_subjects import FaceSubject
+from training.evaluate.video_subjects import Sight
 
 # Of a clip, and how many at its beginning do not count.
 _PICTURES, _FIRST = 300, 20
 
 
-def costs_ms(subjects: Sequence[FaceSubject], material: VideoMaterial) -> list[NDArray[np.float64]]:
-    """Processor time of the one thread for each of some pictures, ms, of each subject: all look at one after the other.
+class Looking(Protocol):
+    """What is asked of a subject here."""
+
+    def begin(self, focal: float) -> None: ...
+    def look(self, frame: VideoFrame) -> Sight: ...
+
+
+def costs_ms(subjects: Sequence[Looking], material: VideoMaterial) -> list[NDArray[np.float64]]:
+    """Processor time for each of some pictures, ms, of each subject: all look at one after the other.
 
     Of the longest clip, and once its face is known; empty where there is no clip.
     """
@@ -31,7 +40,7 @@ def costs_ms(subjects: Sequence[FaceSubject], material: VideoMaterial) -> list[N
         if number == _PICTURES:
             break
         for subject, costs in zip(subjects, taken_ms, strict=True):
-            began = time.thread_time()
+            began = time.process_time()
             subject.look(frame)
-            costs.append(1e3 * (time.thread_time() - began))
+            costs.append(1e3 * (time.process_time() - began))
     return [np.array(costs[_FIRST:]) for costs in taken_ms]
