@@ -111,7 +111,7 @@ def load_wav2vec(path: Path) -> Wav2Vec2Model:
             "pip install 'avatar-driver[wav2vec]', and uninstall torchaudio if it is what fails"
         ) from error
     weights = _weights_file(path)
-    tensors = to_hugging_face(_read(weights), path)
+    tensors = to_hugging_face(read_tensors(weights), path)
     sizes = _sizes(weights.parent / "config.json") or sizes_of(tensors, path)
     try:
         # Layers left out at random would leave some without a gradient, which several GPUs cannot do.
@@ -221,8 +221,11 @@ def _sizes(config: Path) -> dict[str, Any] | None:
     return {name: fields[name] for name in CONFIG_FIELDS if name in fields}
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    """All tensors of one file, or of an index's shards, by name."""
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of one file (.safetensors, or a state dict that torch pickled), or of an index's shards, by name.
+
+    Pickles are read by torch's loader of bare tensors, which runs no code. Raises CheckpointError.
+    """
     if path.suffix == ".json":
         return _read_shards(path)
     from safetensors import SafetensorError  # comes with transformers
@@ -257,7 +260,7 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
     for shard in shards:
         if not shard.is_file() or shard.suffix != ".safetensors":
             raise CheckpointError(f"{index} names the shard {shard.name}, which is not there; fetch it too")
-        tensors |= _read(shard)
+        tensors |= read_tensors(shard)
     return tensors
 
 
