@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _DESCRIPTION = "Webcam and microphone in; expression and jaw coefficients out, to Unity, Unreal, VRM apps and browsers."
 _EPILOG = """\
 commands:
-  avatar-driver doctor               check camera, microphone, models, ports; say what to do
+  avatar-driver doctor               check camera, microphone, models, outputs; say what to do
   avatar-driver calibrate --webcam   15 seconds in which it gets to know your face and microphone
   avatar-driver profiles             list what it knows
   avatar-driver head add FILE        drive a FLAME head of yours
@@ -94,14 +94,7 @@ def run_parser() -> argparse.ArgumentParser:
     add("--record", metavar="FILE", help="append every frame to FILE")
     add("--force", action="store_true", help="overwrite the recording if it exists")
     add("--rate", type=float, dest="rate_hz", metavar="HZ", help="frames a second (default: 60)")
-    add(
-        "--preview",
-        nargs="?",
-        const=PREVIEW_PORT,
-        type=int,
-        metavar="PORT",
-        help=f"a page on this machine with the head, all channels and things to turn (port {PREVIEW_PORT})",
-    )
+    _add_preview(parser, "all channels and things to turn")
     add(
         "--virtual-camera",
         nargs="?",
@@ -125,7 +118,7 @@ def run_parser() -> argparse.ArgumentParser:
     )
     add("--face-model", metavar="FILE", help="a face.onnx; with --tracker mediapipe its face_landmarker.task")
     # How the voice drives the face
-    add("--lookahead", type=int, dest="lookahead_ms", metavar="MS", help="0, 40, 80 ... 240: later and better (80)")
+    add("--lookahead", type=int, dest="lookahead_ms", metavar="MS", help="0, 20, 40 ... 240: later and better (80)")
     add("--articulation", type=float, metavar="X", help="strength of speech, 0..2 (default: 1)")
     add("--laughter", type=float, metavar="X", help="strength of what laughter adds, 0..2 (default: 1)")
     add("--smoothing", type=float, dest="smoothing_ms", metavar="MS", help="smooth the voice's motion (default: 0)")
@@ -141,7 +134,18 @@ def run_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def settings_from(options: argparse.Namespace) -> Settings:
+def _add_preview(parser: argparse.ArgumentParser, shown: str) -> None:
+    parser.add_argument(
+        "--preview",
+        nargs="?",
+        const=PREVIEW_PORT,
+        type=int,
+        metavar="PORT",
+        help=f"a page on this machine with the head, {shown} (port {PREVIEW_PORT})",
+    )
+
+
+def settings_from(options: argparse.Namespace, needs_input: bool = True) -> Settings:
     """The configuration file's settings with the command line's on top; checks that the inputs make sense together."""
     settings = Settings()
     if options.config is not None:
@@ -157,7 +161,7 @@ def settings_from(options: argparse.Namespace) -> Settings:
     settings = replace(settings, **given)
     pictures = [name for name in ("webcam", "video", "demo") if getattr(settings, name) not in (None, False)]
     sounds = [name for name in ("mic", "audio", "demo") if getattr(settings, name) not in (None, False)]
-    if not pictures and not sounds:
+    if needs_input and not pictures and not sounds:
         raise UsageError("nothing to do: give --webcam and/or --mic, a file with --video or --audio, or --demo")
     for inputs in (pictures, sounds):
         if len(inputs) > 1:
@@ -234,13 +238,13 @@ def _profiles(arguments: list[str]) -> int:
 
 
 def _doctor(arguments: list[str]) -> int:
-    parser = _Parser(prog="avatar-driver doctor", description="Check what a run needs; each line is ok or the remedy.")
-    parser.add_argument("--config", metavar="FILE.toml")
+    parser = run_parser()
+    parser.prog, parser.epilog = "avatar-driver doctor", None
+    parser.description = "Check what a run with these options needs; each line is ok or the remedy."
     options = parser.parse_args(arguments)
     from driver.doctor import diagnose
 
-    settings = Settings() if options.config is None else load_config(Path(options.config), Settings())
-    return diagnose(settings)
+    return diagnose(settings_from(options, needs_input=False))
 
 
 def _head(arguments: list[str]) -> int:
@@ -273,10 +277,12 @@ def _replay(arguments: list[str]) -> int:
     parser.add_argument("--out", action="append", metavar="URL", help=f"default: {' '.join(DEFAULT_OUTPUTS)}")
     parser.add_argument("--speed", type=float, default=1.0, help="2 = twice as fast")
     parser.add_argument("--loop", action="store_true", help="start again at the end")
+    _add_preview(parser, "and all channels")
     options = parser.parse_args(arguments)
     from driver.replay import replay
 
-    sent = replay(Path(options.file), tuple(options.out or DEFAULT_OUTPUTS), options.speed, options.loop, _notice)
+    urls = tuple(options.out or DEFAULT_OUTPUTS)
+    sent = replay(Path(options.file), urls, options.speed, options.loop, _notice, options.preview)
     print(f"sent {sent} frames")
     return 0
 
@@ -287,6 +293,7 @@ def _receive(arguments: list[str]) -> int:
     parser.add_argument("--out", action="append", metavar="URL", help=f"default: {' '.join(DEFAULT_OUTPUTS)}")
     parser.add_argument("--rate", type=float, default=60.0, metavar="HZ", help="frames a second (default: 60)")
     parser.add_argument("--duration", type=float, metavar="S", help="stop after S seconds")
+    _add_preview(parser, "and all channels")
     options = parser.parse_args(arguments)
     if not 1 <= options.rate <= 1000:
         raise UsageError(f"the rate is {options.rate:g} Hz; it must be in 1..1000")
@@ -299,7 +306,8 @@ def _receive(arguments: list[str]) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    print(receive(options.source, tuple(options.out or DEFAULT_OUTPUTS), options.rate, _notice, options.duration, stop))
+    urls = tuple(options.out or DEFAULT_OUTPUTS)
+    print(receive(options.source, urls, options.rate, _notice, options.duration, stop, options.preview))
     return 0
 
 

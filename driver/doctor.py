@@ -12,14 +12,16 @@ from typing import Any
 import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 from rich.console import Console
 
-from driver.config import Settings
+from driver.config import PREVIEW_PORT, Settings
 from driver.encode import AudioEncoder
 from driver.errors import AvatarDriverError
 from driver.face_model import locate_face_model
 from driver.face_networks import load_face_networks
+from driver.preview.server import check_server
 from driver.publish import check_sink
 from driver.runtime import OnnxModel, OnnxNetwork
 from driver.sinks.sink import SinkContext
+from driver.sinks.virtual_camera import check_virtual_camera
 from driver.weights import find_audio_model, find_native_face
 from models.head.flame import open_head
 from protocol.msgpack_codec import Hello
@@ -50,13 +52,15 @@ def findings(settings: Settings) -> Iterator[Finding]:
     """Look at one thing after the other."""
     checks: tuple[tuple[str, Callable[[], str]], ...] = (
         ("system", _system),
-        ("cameras", _cameras),
+        ("cameras", lambda: _cameras(settings)),
         ("microphones", _microphones),
         ("face model", lambda: _face_model(settings)),
         ("audio model", lambda: _audio_model(settings)),
         ("head", lambda: f"{open_head().id}, {len(open_head().v_template)} vertices"),
         ("GPU", _gpu),
         *((f"output {url}", lambda url=url: _output(url, settings)) for url in settings.out),
+        ("preview", lambda: _preview(settings)),
+        ("virtual camera", lambda: _virtual_camera(settings)),
         ("firewall", _firewall),
     )
     for subject, check in checks:
@@ -70,10 +74,12 @@ def _system() -> str:
     return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
 
 
-def _cameras() -> str:
+def _cameras(settings: Settings) -> str:
     from driver.capture.devices import list_cameras
 
     cameras = list_cameras()
+    if not cameras and "://" in (settings.webcam or ""):
+        return f"none on this machine; the run will open {settings.webcam}"
     if not cameras:
         raise AvatarDriverError(
             "none found; plug one in, close other programs that use it, and let this user read it "
@@ -127,6 +133,26 @@ def _output(url: str, settings: Settings) -> str:
     hello = Hello("avatar-driver", "doctor", settings.head, settings.rate_hz)
     said: list[str] = []
     return "; ".join([check_sink(url, SinkContext(hello, said.append)), *said])
+
+
+def _preview(settings: Settings) -> str:
+    if settings.preview is not None:
+        return check_server(settings.preview)
+    return _unasked(lambda: check_server(PREVIEW_PORT))
+
+
+def _virtual_camera(settings: Settings) -> str:
+    if settings.virtual_camera is not None:
+        return check_virtual_camera(settings.virtual_camera, settings.picture)
+    return _unasked(lambda: check_virtual_camera("", settings.picture))
+
+
+def _unasked(check: Callable[[], str]) -> str:
+    """What the run has not asked for may be missing; the remedy is said all the same."""
+    try:
+        return check()
+    except AvatarDriverError as error:
+        return f"not asked for; {error}"
 
 
 def _firewall() -> str:

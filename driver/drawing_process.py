@@ -39,6 +39,18 @@ def draw_frames(connection: Connection, device: str, settings: PictureSettings, 
             connection.send((is_shown, pictures.take_sentences()))
 
 
+def open_device(device: str, settings: PictureSettings) -> Any:
+    """The `pyvirtualcam.Camera` called so, "" for the first; SinkError with cause and remedy when it is not there."""
+    import pyvirtualcam  # pyright: ignore[reportMissingTypeStubs]
+
+    try:
+        return pyvirtualcam.Camera(settings.width, settings.height, settings.rate_hz, device=device or None)
+    except (RuntimeError, ValueError, OSError) as error:
+        which = f"virtual camera {device}".rstrip()
+        reason, remedy = str(error).replace("\n", "; "), _REMEDIES.get(sys.platform, "see pyvirtualcam's page")
+        raise SinkError(f"no {which} shows the head ({reason}); {remedy}") from error
+
+
 class CameraPictures:
     """Draws frames and gives them to the device, which is opened when it can be and again after a failure.
 
@@ -91,18 +103,11 @@ class CameraPictures:
         return self._camera is not None
 
     def _open(self) -> None:
-        import pyvirtualcam  # pyright: ignore[reportMissingTypeStubs]
-
-        settings = self._settings
         try:
-            self._camera = pyvirtualcam.Camera(
-                settings.width, settings.height, settings.rate_hz, device=self._device or None
-            )
-        except (RuntimeError, ValueError, OSError) as error:
+            self._camera = open_device(self._device, self._settings)
+        except SinkError as error:
             self._retry_s = time.monotonic() + _RETRY_EVERY_S
-            which = f"virtual camera {self._device}".rstrip()
-            reason, remedy = str(error).replace("\n", "; "), _REMEDIES.get(sys.platform, "see pyvirtualcam's page")
-            self._say(f"no {which} shows the head ({reason}); {remedy}, it is tried again meanwhile")
+            self._say(f"{error}; it is tried again meanwhile")
         else:
             self._said.clear()
             self._say(f"the head is to be seen in the camera {self._camera.device}")

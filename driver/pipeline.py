@@ -160,7 +160,7 @@ class Pipeline:
         self.meters["fuse"].add_ns(fused_ns - began_ns)
         self.meters["publish"].add_ns(time.perf_counter_ns() - fused_ns)
         self.meters["age"].add_ns(frame.publish_ns - frame.capture_ns)
-        self.rate.tick(frame.publish_ns)
+        self.rate.tick(time.perf_counter_ns())
         self.on_frame(frame)
 
     def stop(self) -> None:

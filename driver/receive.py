@@ -12,7 +12,8 @@ import numpy as np
 
 from driver import __version__
 from driver.jitter import JitterBuffer, Played, turn_between
-from driver.publish import Publisher, open_sinks
+from driver.preview.page import open_outputs
+from driver.publish import Publisher
 from driver.sinks.listen import listen_for_datagrams
 from driver.sinks.sink import Notice, SinkContext
 from driver.sinks.url import bracketed, parse_sink_url
@@ -140,15 +141,19 @@ def receive(
     notice: Notice,
     duration_s: float | None = None,
     stop: threading.Event | None = None,
+    preview: int | None = None,
 ) -> str:
-    """Publish what comes to `source` (avatar://HOST:PORT) on `urls` until `stop`; returns what was done, in words."""
+    """Publish what comes to `source` (avatar://HOST:PORT) on `urls` until `stop`; returns what was done, in words.
+
+    preview   port of a page that shows it; None = no page
+    """
     parsed = parse_sink_url(source, ("avatar",), may_choose_port=("avatar",))
     parsed.options.refuse_unknown()
     port = avatar_codec.DEFAULT_PORT if parsed.port is None else parsed.port
     receiver = AvatarReceiver(parsed.host, port, notice)
     try:
         hello = Hello(sender="avatar-driver", sender_version=__version__, head=OPEN_HEAD_ID, rate_hz=rate_hz)
-        publisher = Publisher(open_sinks(urls, SinkContext(hello, notice)), notice)
+        publisher = Publisher(open_outputs(urls, preview, SinkContext(hello, notice)), notice)
         try:
             _publish(receiver, publisher, rate_hz, duration_s, stop or threading.Event())
         finally:

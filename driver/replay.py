@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from driver.errors import MediaError, UsageError
-from driver.publish import Publisher, open_sinks
+from driver.preview.page import open_outputs
+from driver.publish import Publisher
 from driver.recording import read_recording
 from driver.sinks.sink import Notice, SinkContext
 from protocol.frame import FaceFrame
@@ -17,13 +18,16 @@ from protocol.msgpack_codec import Hello
 _SHORTEST_PERIOD_NS = 1_000_000
 
 
-def replay(path: Path, urls: Sequence[str], speed: float, loop: bool, notice: Notice) -> int:
+def replay(
+    path: Path, urls: Sequence[str], speed: float, loop: bool, notice: Notice, preview: int | None = None
+) -> int:
     """Send the recording at `path` to the outputs `urls`; returns the number of frames sent.
 
-    speed   2 = twice as fast
-    loop    begin again at the end, until interrupted; `seq` then falls back to the first, as for a new sender
+    speed     2 = twice as fast
+    loop      begin again at the end, until interrupted; `seq` then falls back to the first, as for a new sender
+    preview   port of a page that shows it; None = no page
     """
-    publisher = Publisher(open_sinks(urls, SinkContext(introduction(path), notice)), notice)
+    publisher = Publisher(open_outputs(urls, preview, SinkContext(introduction(path), notice)), notice)
     try:
         return send_recording(path, publisher, speed, loop, notice)
     finally:

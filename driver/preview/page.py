@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from driver.control import Turnable
@@ -16,8 +17,9 @@ from driver.preview.latency import Ages, LatencyPlot
 from driver.preview.meters import meters_html
 from driver.preview.server import HOST, close_server, open_server
 from driver.preview.voice_knobs import VoiceKnobs
+from driver.publish import open_sinks
 from driver.sinks.follower import Follower
-from driver.sinks.sink import SinkContext
+from driver.sinks.sink import Sink, SinkContext
 from driver.sound_level import SoundLevel
 from driver.worn_head import WornHead, head_called
 from models.head.arkit import ArkitMap
@@ -29,7 +31,7 @@ _HEAD_HZ, _METERS_HZ, _CAMERA_HZ, _REST_HZ = 30.0, 10.0, 10.0, 4.0
 
 @dataclass(frozen=True)
 class Shown:
-    """What a page shows and turns beside the frames; None where this run has no such thing.
+    """What a page of a live run shows and turns beside the frames; None where this run has no such thing.
 
     builder       whose channels are set
     voice         whose knobs are turned
@@ -51,10 +53,11 @@ class Shown:
 class Preview:
     """Sink: the page at `address`, for this machine. It does nothing while nobody looks.
 
+    shown   None where frames only pass through, from a recording or a remote peer: there is nothing to adjust
     Raises SinkError when viser is missing or the port is not to be had.
     """
 
-    def __init__(self, port: int, context: SinkContext, shown: Shown) -> None:
+    def __init__(self, port: int, context: SinkContext, shown: Shown | None = None) -> None:
         self._server = open_server(port)
         self.address = f"http://{HOST}:{self._server.get_port()}/"
         self.name = f"preview {self.address}"
@@ -67,14 +70,8 @@ class Preview:
         context.notice(f"open {self.address} in a browser to see the preview")
         self._follower = Follower("preview", _HEAD_HZ, self._show, context.notice)
 
-    def _build(self, context: SinkContext, shown: Shown) -> None:
+    def _build(self, context: SinkContext, shown: Shown | None) -> None:
         server, gui = self._server, self._server.gui
-
-        def say(sentence: str) -> None:
-            context.notice(sentence)
-            for client in server.get_clients().values():
-                client.add_notification("avatar-driver", sentence, auto_close_seconds=10.0)
-
         self._head = HeadView(server, WornHead(head_called(context.hello.head)))
         self._camera: CameraView | None = None
         self._parts: list[_Timed] = []
@@ -82,20 +79,31 @@ class Preview:
         with tabs.add_tab("see"):
             with gui.add_folder("latency"):
                 self._parts.append(_Timed(LatencyPlot(server, self._ages).show, _REST_HZ))
-            if shown.camera is not None:
+            if shown is not None and shown.camera is not None:
                 self._camera = CameraView(server, shown.camera, shown.is_mirrored)
                 self._parts.append(_Timed(self._camera.show, _CAMERA_HZ))
             with gui.add_folder("meters"):
                 self._meters = gui.add_html("")
             self._parts.append(_Timed(self._show_meters, _METERS_HZ))
-        with tabs.add_tab("adjust"):
-            if shown.face is not None:
-                calibrating = Calibrating(server, shown.face, shown.sound, shown.arkit, shown.tracker, say)
-                self._parts.append(_Timed(calibrating.show, _METERS_HZ))
-            if shown.voice is not None:
-                self._parts.append(_Timed(VoiceKnobs(server, shown.voice, say).show, _REST_HZ))
-            ChannelSettings(server, shown.builder)
+        if shown is not None:
+            with tabs.add_tab("adjust"):
+                self._add_knobs(context, shown)
         self._newest: FaceFrame | None = None
+
+    def _add_knobs(self, context: SinkContext, shown: Shown) -> None:
+        server = self._server
+
+        def say(sentence: str) -> None:
+            context.notice(sentence)
+            for client in server.get_clients().values():
+                client.add_notification("avatar-driver", sentence, auto_close_seconds=10.0)
+
+        if shown.face is not None:
+            calibrating = Calibrating(server, shown.face, shown.sound, shown.arkit, shown.tracker, say)
+            self._parts.append(_Timed(calibrating.show, _METERS_HZ))
+        if shown.voice is not None:
+            self._parts.append(_Timed(VoiceKnobs(server, shown.voice, say).show, _REST_HZ))
+        ChannelSettings(server, shown.builder)
 
     def send(self, frame: FaceFrame, packet: bytes) -> None:
         """Show this face, unless a newer one comes first."""
@@ -124,6 +132,18 @@ class Preview:
     def _show_meters(self) -> None:
         if self._newest is not None:
             self._meters.content = meters_html(self._newest)
+
+
+def open_outputs(urls: Sequence[str], port: int | None, context: SinkContext) -> list[Sink]:
+    """The outputs `urls` for frames that only pass through, and a page at `port` unless that is None; all or none."""
+    with ExitStack() as opened:
+        sinks = open_sinks(urls, context)
+        for sink in sinks:
+            opened.callback(sink.close)
+        if port is not None:
+            sinks.append(Preview(port, context))
+        opened.pop_all()
+        return sinks
 
 
 class _Timed:

@@ -36,6 +36,13 @@ def open_server(port: int) -> viser.ViserServer:
     return server
 
 
+def check_server(port: int) -> str:
+    """What `doctor` says of `--preview`; SinkError with the remedy when there would be no page."""
+    server = open_server(port)
+    close_server(server)
+    return f"http://{HOST}:{server.get_port()}/ can be opened"
+
+
 def close_server(server: viser.ViserServer) -> None:
     """End all connections and give the port back. May be called again."""
     connections: Any = server._websock_server  # pyright: ignore[reportPrivateUsage]

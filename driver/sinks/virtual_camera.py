@@ -10,12 +10,13 @@ import importlib.util
 import multiprocessing
 from typing import Any
 
-from driver.drawing_process import draw_frames
+from driver.drawing_process import draw_frames, open_device
 from driver.errors import SinkError
-from driver.portrait import PictureSettings
+from driver.portrait import PictureSettings, Portrait
 from driver.sinks.follower import Follower
 from driver.sinks.sink import SinkContext
 from driver.worn_head import head_called
+from models.head.flame import open_head
 from protocol.frame import FaceFrame, Floats
 
 _FAREWELL_S = 2.0
@@ -28,11 +29,24 @@ def open_virtual_camera(device: str, settings: PictureSettings, context: SinkCon
     Raises SinkError where the packages for it are missing. Where the device or OpenGL is, the user is told, the run
     goes on without, and the device is tried again every 5 s.
     """
+    _require_packages()
+    head_called(context.hello.head)  # says by itself what is wrong with it
+    return VirtualCamera(device, settings, context)
+
+
+def check_virtual_camera(device: str, settings: PictureSettings) -> str:
+    """What `doctor` says of `--virtual-camera [DEVICE]`; SinkError with the remedy when it would show nothing."""
+    _require_packages()
+    Portrait(open_head(), settings)  # says what OpenGL lacks
+    camera = open_device(device, settings)
+    camera.close()
+    return f"{camera.device} can be opened"
+
+
+def _require_packages() -> None:
     for package in _PACKAGES:
         if importlib.util.find_spec(package) is None:
             raise SinkError(f"--virtual-camera needs {package}; run pip install 'avatar-driver[camera]'")
-    head_called(context.hello.head)  # says by itself what is wrong with it
-    return VirtualCamera(device, settings, context)
 
 
 class VirtualCamera:

@@ -3,7 +3,7 @@
 import socket
 
 import pytest
-from support.stream import HELLO, Subscriber, UdpReceiver, numbered, sink_context, wait_until
+from support.stream import HELLO, Subscriber, UdpReceiver, free_port, numbered, sink_context, wait_until
 
 from driver.errors import MediaError, SinkError, UsageError
 from driver.publish import Publisher, open_sinks
@@ -110,6 +110,22 @@ def test_the_command_introduces_the_stream_with_the_recorded_hello(recording):
     with UdpReceiver() as receiver:
         assert replay(recording, [f"udp://127.0.0.1:{receiver.port}"], 10.0, False, pytest.fail) == 5
         assert receiver.receive(6) == [encode_hello(HELLO), *(encode(frame) for frame in frames())]
+
+
+def test_the_preview_shows_a_recording(recording):
+    pytest.importorskip("viser", reason="the preview is viser's page")
+    from support.viser_page import open_page, read_until
+
+    said, pages = [], []
+
+    def notice(sentence):
+        said.append(sentence)
+        if "to see the preview" in sentence:
+            pages.append(open_page(sentence.split()[1]))
+
+    replay(recording, [f"udp://127.0.0.1:{free_port()}"], 0.1, False, notice, preview=0)
+    with pages[0] as page:
+        read_until(page, lambda message: "eyeBlinkLeft" in str(message.get("updates")))
 
 
 def test_the_outputs_are_closed_when_the_recording_is_damaged(recording):
