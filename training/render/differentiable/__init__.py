@@ -15,7 +15,7 @@ picture   float32 [B, 3, S, S], over `background` (black where none is given)
 
 Gradients reach vertices, camera, texture, light and normal map. Which triangle a pixel shows is found without gradients
 (`visibility`); its place in that triangle is computed anew with them. The outline is soft over `edge_px` to both sides
-(`outline`), so it learns where it should be too. What no gradient knows: that a part could come out from behind another.
+(`outline`), so it learns where it should be too. No gradient knows that a part could come out from behind another.
 
 `unwrap` takes values at vertices to texels and back to pixels; `visibility_pytorch3d` finds the triangles with
 PyTorch3D, where that is installed: Renderer(surface, visibility=visible_by_pytorch3d).

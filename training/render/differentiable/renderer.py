@@ -75,8 +75,8 @@ class Renderer(nn.Module):
         background: Tensor | None = None,
         normal_map: Tensor | None = None,
     ) -> Drawn:
-        """`background` [B, 3, S, S] is seen where the head is not. `normal_map` [B, 3, T, T] has a unit normal in camera
-        axes for every texel; without it the surface is as smooth as its mesh. Both may be left out.
+        """`background` [B, 3, S, S] is seen where the head is not. `normal_map` [B, 3, T, T] has a unit normal for each
+        texel, in camera axes; without it the surface is as smooth as its mesh. Both may be left out.
         """
         surface, size = self.surface, self.size_px
         batch, per_head = vertices.shape[:2]
