@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,50 @@ import numpy as np
 
 from training.audio_baseline import speech_like
 from training.data.clips import MOTION_SIZE, Clip, ClipInfo, ClipWriter, whole_hops
+from training.data.made_up_emotions import made_up_emotions
 from training.data.made_up_faces import made_up_faces
 from training.data.made_up_talkers import made_up_talkers
 from training.recipe import read_table, recipe_path
 
 _STEPS = 6
 _CLIP_S = 2.0
-# Tasks that learn from stores of faces.
-_THAT_SEE = ("expression", "temporal", "face_detector")
-# Tasks that learn from faces of which it is known what they say.
-_THAT_READ_LIPS = ("visual_speech",)
+
+
+@dataclass(frozen=True)
+class _MadeUp:
+    """What a task learns from in a smoke run: who makes a store, and settings that suit it."""
+
+    make: Callable[[Path], None]
+    settings: tuple[str, ...] = ()
+
+
+_FACES = _MadeUp(made_up_faces, ("data.pictures=6",))
+# By task; all others hear.
+_MADE_UP = {
+    "expression": _FACES,
+    "temporal": _FACES,
+    "face_detector": _FACES,
+    "visual_speech": _MadeUp(made_up_talkers, ("data.pictures=8",)),
+    "spectre": _MadeUp(made_up_talkers, ("data.pictures=8",)),
+    "emotion": _MadeUp(made_up_emotions),
+    "emotion_from_coefficients": _MadeUp(
+        made_up_emotions,
+        (
+            'data.resting=["made up"]',
+            "data.most_smile=1.0",
+            "data.most_open=1.0",
+            'data.labelled="real_faces"',
+            "width=16",
+        ),
+    ),
+}
+# Recipes that others build on, and the setting that names their run.
+_BASES = {
+    "talk": "talk_run",
+    "expression": "expression_run",
+    "emotion_from_coefficients": "teacher_run",
+    "visual_speech": "reader",
+}
 
 
 def smoke_table(recipe: str, settings: list[str], folder: Path) -> dict[str, Any]:
@@ -27,22 +62,21 @@ def smoke_table(recipe: str, settings: list[str], folder: Path) -> dict[str, Any
     steps = [f"optim.steps={_STEPS}", "optim.batch=4", "optim.workers=0", "optim.validate_every=6"]
     steps += ["optim.checkpoint_every=3", "optim.warm_up=2", "data.validation_batches=1", f"data.folder={folder}"]
     task = read_table(recipe_path(recipe), [])["task"]
-    sees, reads_lips = task in _THAT_SEE, task in _THAT_READ_LIPS
-    length = "data.pictures=8" if reads_lips else "data.pictures=6" if sees else "data.hops=40"
-    table = read_table(recipe_path(recipe), [*steps, length, *settings])
-    make_up = made_up_talkers if reads_lips else made_up_faces if sees else made_up_store
-    hears = not sees and not reads_lips
-    for name in {*table["data"]["stores"], *table["data"].get("validation", {}), *(("synthetic",) if hears else ())}:
-        make_up(folder / name)
-    if reads_lips:
+    made_up = _MADE_UP.get(task, _MadeUp(made_up_store, ("data.hops=40",)))
+    table = read_table(recipe_path(recipe), [*steps, *made_up.settings, *settings])
+    stores = {*table["data"]["stores"], *table["data"].get("validation", {})}
+    for name in {*stores, *(("synthetic",) if made_up.make is made_up_store else ())}:
+        made_up.make(folder / name)
+    if "phones" in table["data"]:
         table["data"]["phones"] = list(table["data"]["stores"])
-    for name in ("talk", "expression"):
-        if f"{name}_run" in table:
-            from training.run import train
+    for name, setting in _BASES.items():
+        for section in (table, table["data"]):
+            if section.get(setting):
+                from training.run import train
 
-            shared = [setting for setting in settings if setting.startswith("encoder.")]
-            train(smoke_table(name, shared, folder), folder / name)
-            table[f"{name}_run"] = str(folder / name)
+                shared = [setting for setting in settings if setting.startswith("encoder.")]
+                train(smoke_table(name, shared, folder), folder / name)
+                section[setting] = str(folder / name)
     return table
 
 

@@ -79,6 +79,13 @@ def draw_moment(rng: np.random.Generator, arkit: ArkitMap) -> Acts:
     return _motion(rng, arkit, weights[None], _draw_gaze(rng, 1), jitter=0.0 if kind == "neutral" else _OFF_MAP_SD)
 
 
+def acted(rng: np.random.Generator, arkit: ArkitMap, weights: Doubles) -> Acts:
+    """The face of these ARKit weights [52], as a person makes it: not to the letter, and looking about."""
+    still = weights.copy()
+    still[_GAZE] = 0.0
+    return _motion(rng, arkit, still[None], _draw_gaze(rng, 1), jitter=0.5 * _OFF_MAP_SD)
+
+
 def act_out(rng: np.random.Generator, arkit: ArkitMap, count: int, rate_hz: float) -> Acts:
     """A course of `count` moments at `rate_hz`: still, talking, or one face after the other; blinks and saccades."""
     kind = rng.choice(["talk", "still", "faces"], p=[0.5, 0.25, 0.25])
