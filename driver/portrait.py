@@ -90,7 +90,7 @@ class Portrait:
         except Exception as error:  # moderngl raises bare exceptions, of many kinds
             raise SinkError(
                 f"pictures of the head need OpenGL, which is not to be had here ({error}); "
-                "on Linux install libegl1 and libgl1-mesa-dri"
+                "on Linux install libegl1, libgl1 and libgl1-mesa-dri"
             ) from error
         self._worn = WornHead(head)
         self._render = picture.render_through
