@@ -35,6 +35,9 @@ _SEND_BUFFER_BYTES = 16_384
 _PING_EVERY_S, _PONG_WITHIN_S = 5.0, 10.0
 # How long clients that keep up may take for their last frames when the output closes, and then for their farewell.
 _LAST_FRAMES_S, _FAREWELL_S = 0.5, 0.5
+# How long a browser may wait for a page. The head's file is made when it is first asked for: 0.2 s, but where other
+# programs have the processor that was seen to take more than the library's 10 s, and the page stayed empty.
+_ANSWER_WITHIN_S = 60.0
 # How long a browser may take for the end of a page.
 _PAGE_WITHIN_S = 10.0
 # Clients have nothing to say.
@@ -121,6 +124,7 @@ class WebSocketSink:
             compression=None,  # floats hardly shrink
             ping_interval=_PING_EVERY_S,
             ping_timeout=_PONG_WITHIN_S,
+            open_timeout=_ANSWER_WITHIN_S,
             close_timeout=_PAGE_WITHIN_S,
             max_size=_LONGEST_MESSAGE_BYTES,
             write_limit=_SEND_BUFFER_BYTES,

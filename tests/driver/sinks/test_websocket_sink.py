@@ -1,5 +1,6 @@
 """The WebSocket output: early, slow, dying and uninvited clients; judged by the websockets package's client."""
 
+import http.client
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from websockets.sync.client import connect
 
 from driver.errors import SinkError, UsageError
 from driver.publish import open_sink
+from driver.web.pages import Page, Pages
 from protocol.msgpack_codec import encode, encode_hello
 
 ANY_PORT = "ws://127.0.0.1:0"
@@ -184,6 +186,21 @@ def test_the_same_port_serves_the_page(sink):
     for missing in ("/nothing", "/../publish.py", "/%2e%2e/publish.py", "/__init__.py", "/modules/three/package.json"):
         with pytest.raises(urllib.error.HTTPError, match="404"):
             fetch(sink, missing)
+
+
+def test_a_page_that_takes_long_to_make_is_waited_for_as_long_as_we_say(monkeypatch):
+    monkeypatch.setattr(Pages, "get", lambda pages, path: time.sleep(1.0) or Page("text/plain", b"late"))
+    for within_s in (10.0, 0.2):
+        monkeypatch.setattr("driver.sinks.websocket._ANSWER_WITHIN_S", within_s)
+        sink = open_sink(ANY_PORT, sink_context())
+        try:
+            if within_s > 1.0:
+                assert fetch(sink, "/head.glb").read() == b"late"
+            else:
+                with pytest.raises(http.client.RemoteDisconnected):
+                    fetch(sink, "/head.glb")
+        finally:
+            sink.close()
 
 
 def test_three_js_can_come_from_a_local_folder(tmp_path):
