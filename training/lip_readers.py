@@ -26,6 +26,7 @@ from training.recipe import build
 
 # How the file that `visual_speech` exports says how its network is built.
 METADATA_KEY = "visual_speech"
+EXPORTED = "visual_speech.safetensors"
 _STEM = "frontend3D."
 _ANCHOR = f"{_STEM}0.weight"
 _SLOPES = "trunk.layer1.0.relu1.weight"
@@ -42,7 +43,8 @@ class LipReader(Protocol):
 
 
 def load_lip_reader(path: Path) -> VisualSpeech | PublishedReader:
-    """The frozen network at `path`, in eval mode. CheckpointError where there is none that is known."""
+    """The frozen network at `path`, a file or a run of `visual_speech`. CheckpointError where there is none."""
+    path = path / EXPORTED if path.is_dir() else path
     if not path.is_file():
         raise CheckpointError(
             f"there is no lip reader at {path}; train one with python -m training.run visual_speech, or name your own"

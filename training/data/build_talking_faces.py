@@ -2,9 +2,9 @@
 
 Fills DIR/talking_faces, a store of faces (`training.data.face_store`) at 25 Hz, each clip a stretch of a speech store
 (`python -m training.data.build_speech`) said by a random person. One of `--studio-every` clips is filmed in the studio,
-with hair, lamps and a sensor; the others are plain pictures of the open head in a random skin, ten times as quick.
-Beside it lies `phones.jsonl`: what is said when, in the clip's own time. The same seed gives the same clips; started
-again, it goes on where it stopped.
+with hair, lamps and a sensor; the others are plain pictures of the open head in a random skin and light, as `spectre`
+draws it. Beside it lies `phones.jsonl`: what is said when, in the clip's own time. The same seed gives the same clips;
+started again, it goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -12,34 +12,37 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from rich.progress import track
+from torch import Tensor
 
 from models.head.arkit import ArkitMap
-from models.head.crop import HeadInCrop, head_in_crop
-from models.head.flame import FaceRig, HeadModel, open_head
-from models.head.picture import Camera, Light, render_through
+from models.head.crop import head_in_crop
+from models.head.flame import FaceRig, open_head
+from protocol.frame import PART_BY_NAME
 from training.data.clips import HOP_S, ClipStore
 from training.data.face_store import PICTURE_PX, FaceClip, FaceClipInfo, FaceWriter
 from training.data.phones import Phone
 from training.data.speech_clips import SIDECAR, phones_of_store
-from training.losses.mouth import EXPRESSION_SIZE
 from training.recipe import RecipeError
 from training.render.acting import Acts, act_out
 from training.render.framing import Shot, draw_shot, head_points, in_crop
-from training.render.skin import draw_complexion, paint_coat
+from training.render.mouth_pictures import MouthPictures, Seen, draw_coat, draw_light
 from training.render.studio import Studio
-from training.render.wear import hair_colour
 
 NAME = "talking_faces"
 RATE_HZ = 25.0
+EXPRESSION_SIZE = PART_BY_NAME["expression"].size
 _HOPS_A_PICTURE = round(1.0 / (RATE_HZ * HOP_S))
 _LEAST_SPEECH = 0.7  # of a clip
 _MOST_ASIDE_RAD = 0.5  # a mouth is read from the front
 _TRIES = 50
+_MOST_NOISE = 6.0  # grey levels, of plain pictures
 _HELD_OUT = {0: "val", 6: "test"}  # of every 12 clips
 
 
@@ -95,6 +98,7 @@ class Stage:
     def __init__(self, data: Path | None, with_studio: bool) -> None:
         self._studio = Studio(data) if with_studio else None
         self._arkit = ArkitMap(open_head())
+        self._pictures = MouthPictures(size_px=PICTURE_PX, whole=True)
 
     def film(self, rng: np.random.Generator, line: Line, info: FaceClipInfo, in_studio: bool) -> FaceClip:
         """The clip of `line`, said by a random person to a random camera."""
@@ -107,7 +111,7 @@ class Stage:
             person = self._studio.cast.person(rng)
             filmed = self._studio.film(rng, person, acts, shot, self._studio.draw_set(rng, person), info)
         else:
-            filmed = _plain(rng, acts, shot, info)
+            filmed = _plain(rng, self._pictures, acts, shot, info)
         return replace(filmed, truths=filmed.truths | {"time_s": times_s(count)[:, None].astype(np.float32)})
 
 
@@ -119,50 +123,48 @@ def _frontal(rng: np.random.Generator, count: int) -> Shot:
     return shot
 
 
-def _plain(rng: np.random.Generator, acts: Acts, shot: Shot, info: FaceClipInfo) -> FaceClip:
-    """The open head in a random skin under one lamp, drawn as the stored crop's own camera sees it."""
+def _plain(rng: np.random.Generator, pictures: MouthPictures, acts: Acts, shot: Shot, info: FaceClipInfo) -> FaceClip:
+    """The open head in a random skin and light, drawn as the stored crop's own camera sees it."""
     head, count = open_head(), len(acts.expression)
     shape = np.clip(rng.normal(0.0, 1.0, head.shape_count), -3.0, 3.0).astype(np.float32)
-    rig, dressed = FaceRig(head, shape), _dressed(rng, head)
-    light = Light((rng.uniform(-1.0, 1.0), rng.uniform(-0.2, 1.0), rng.uniform(0.5, 1.0)), rng.uniform(0.6, 1.3))
-    shade, gain = rng.uniform(0.0, 1.0, 3), rng.uniform(0.0, 6.0)
-    pictures, told = [], list[dict[str, np.ndarray]]()
+    rig, told = FaceRig(head, shape), list[dict[str, np.ndarray]]()
     for number in range(count):
         vertices = rig.vertices(acts.expression[number], acts.jaw[number], acts.eyelids[number], acts.gaze[number])
         rotation, translation, crop = shot.rotations[number], shot.translations[number], shot.crops[number]
         seen = head_in_crop(rotation, translation, crop, shot.camera)
-        focal = shot.camera.focal_px / crop.side_px
-        drawn = render_through(*_placed(vertices, seen, focal), dressed, background=tuple(shade.tolist()), light=light)
-        noise = rng.normal(0.0, gain, drawn.shape)
-        pictures.append(np.clip(drawn + noise, 0, 255).astype(np.uint8))
-        points = head_points(vertices) @ rotation.T + translation
+        points = in_crop(head_points(vertices) @ rotation.T + translation, shot.camera, crop)
         told.append(
             {
-                "points": in_crop(points, shot.camera, crop).reshape(-1),
+                "points": points.reshape(-1),
                 "rotation": seen.rotation.reshape(-1),
                 "place": seen.place,
-                "focal": np.array([focal]),
+                "focal": np.array([shot.camera.focal_px / crop.side_px]),
             }
         )
     truths = {name: np.stack([row[name] for row in told]).astype(np.float32) for name in told[0]}
     truths |= {name: np.asarray(values, np.float32) for name, values in vars(acts).items()}
     truths["shape"] = np.tile(shape, (count, 1))
     truths["presence"] = truths["belief"] = np.ones((count, 1), np.float32)
-    return FaceClip(info, np.stack(pictures), truths)
+    with torch.no_grad():
+        drawn = pictures.coloured(*drawn_from(truths), draw_coat(rng), draw_light(rng)).permute(0, 2, 3, 1).numpy()
+    levels = 255.0 * drawn + rng.normal(0.0, rng.uniform(0.0, _MOST_NOISE), drawn.shape)
+    return FaceClip(info, np.clip(levels, 0, 255).astype(np.uint8), truths)
 
 
-def _dressed(rng: np.random.Generator, head: HeadModel) -> HeadModel:
-    shown = tuple((np.array(hair_colour(rng)) ** (1.0 / 2.2)).tolist())
-    return replace(head, texture=paint_coat(rng, draw_complexion(rng, shown, float(rng.uniform()), 0), []))
-
-
-def _placed(vertices: np.ndarray, seen: HeadInCrop, focal: float) -> tuple[Camera, np.ndarray]:
-    """The crop's own camera, and `vertices` of the head's frame before it."""
-    depth_m = focal / seen.place[2]
-    aside = (seen.place[:2] - 0.5) / seen.place[2]
-    placed = vertices @ seen.rotation.T + np.array([aside[0], -aside[1], -depth_m])
-    middle = 0.5 * PICTURE_PX
-    return Camera(focal * PICTURE_PX, (middle, middle), (PICTURE_PX, PICTURE_PX)), placed.astype(np.float32)
+def drawn_from(truths: Mapping[str, np.ndarray]) -> tuple[Tensor, Tensor, Seen]:
+    """What `MouthPictures` takes to draw all of the stored crops that have these truths, each [n, size]."""
+    told = {name: torch.tensor(np.asarray(values), dtype=torch.float32) for name, values in truths.items()}
+    count = len(told["jaw"])
+    seen = Seen(
+        shape=told["shape"],
+        eyelids=told["eyelids"],
+        gaze=told["gaze"],
+        rotation=told["rotation"].reshape(count, 3, 3),
+        place=told["place"],
+        focal=told["focal"][:, 0],
+        box=torch.tensor([0.5, 0.5, 1.0]).expand(count, -1),
+    )
+    return told["expression"], told["jaw"], seen
 
 
 def build(folder: Path, lines: Lines, stage: Stage, clips: int, pictures: int, studio_every: int, seed: int) -> None:
@@ -194,6 +196,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="the folder of MANIFEST.tsv: MakeHuman's assets, environment maps")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    torch.set_num_threads(1)
     os.environ.setdefault("LP_NUM_THREADS", "0")  # software OpenGL draws on one core
     stage = Stage(arguments.data, arguments.studio_every > 0)
     lines, folder = Lines(arguments.speech), arguments.out / NAME

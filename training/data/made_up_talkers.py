@@ -1,4 +1,4 @@
-"""Painted faces that seem to say known things: a store with its phones, for tests. Nothing is learnt from it."""
+"""Painted faces that seem to say known things: a store, its phones and its base, for tests. They teach nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from models.head.flame import open_head
+from training.data.base_motions import NAME, SIZES
 from training.data.build_talking_faces import RATE_HZ, times_s
 from training.data.face_store import FaceClip, FaceClipInfo, FaceWriter
 from training.data.made_up_faces import made_up_clip
@@ -19,8 +20,10 @@ _PHONE_S = 0.1
 
 
 def made_up_talkers(folder: Path, clips: int = 5, pictures: int = 16, seed: int = 0) -> None:
-    """A store at `folder` of that many clips at 25 Hz, a fifth of them for validation, and its phones.jsonl."""
-    surface = FaceSurface(open_head())
+    """A store at `folder` of that many clips at 25 Hz, a fifth of them for validation, its phones.jsonl, and beside it
+    the base of `training.data.base_motions`: the truth, a little off.
+    """
+    surface, bases = FaceSurface(open_head()), dict[str, np.ndarray]()
     with FaceWriter(folder) as writer, (folder / SIDECAR).open("a", encoding="utf-8") as sidecar:
         for number in range(clips):
             rng = np.random.default_rng([seed, number])
@@ -32,3 +35,6 @@ def made_up_talkers(folder: Path, clips: int = 5, pictures: int = 16, seed: int 
             sidecar.write(json.dumps({"name": info.name, "seed": seed, "phones": rows}, ensure_ascii=False) + "\n")
             times = times_s(pictures)[:, None].astype(np.float32)
             writer.add(FaceClip(info, shown, told | {"time_s": times}))
+            exact = np.concatenate([told[name] for name in SIZES], axis=1)
+            bases[info.name] = (exact * rng.uniform(0.9, 1.1, exact.shape)).astype(np.float32)
+    np.savez(folder.parent / NAME, **bases)  # pyright: ignore[reportArgumentType]

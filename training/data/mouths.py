@@ -7,7 +7,8 @@ middle of the lips' points, smoothed over six pictures to each side, at a fixed 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from torch.utils.data import Dataset
 from models.head.crop import CROP_SIDE_M, Crop
 from models.head.landmarks import MOUTH_ROWS
 from models.perceptual.visual_speech import MOUTH_PX, VISEMES
+from training.data.clips import HOP_S
 from training.data.face_store import COLUMNS_OF, MARGIN, PICTURE_PX, FaceClipInfo, FaceStore
 from training.data.phones import Phone
 from training.data.speech_clips import SIDECAR, phones_of_store
@@ -37,6 +39,8 @@ MOUTH_SIDE_M = 0.10
 MOUTH_SIDE = MOUTH_SIDE_M / (MARGIN * CROP_SIDE_M)  # of a stored crop
 _SMOOTHED_PICTURES = 6
 _RATE_TOLERANCE_HZ = 0.5
+# Drawn mouths: pictures of this size, whose side is so many times that of a mouth's crop.
+DRAWN_FILE, DRAWN_PX, DRAWN_MARGIN = "mouths.u8", 104, 1.3
 
 
 @dataclass(frozen=True)
@@ -70,31 +74,25 @@ class MouthData:
 
 @dataclass(frozen=True, eq=False)
 class MouthClip:
-    """store, number   the clip of the face store that it is
-    centres   float64 [n, 2]: middle of the mouth, smoothed, in stored-crop coordinates (0..1, y down)
-    visemes   int64 [n]: number in VISEMES of each picture
+    """info       of the clip
+    pictures   uint8 [n, H, W] or [n, H, W, 3], a memory map
+    centres_px float64 [n, 2]: middle of the mouth, smoothed        side_px   of its crop
+    visemes    int64 [n]: number in VISEMES of each picture
     """
 
-    store: FaceStore
-    number: int
-    centres: Doubles
+    info: FaceClipInfo
+    pictures: NDArray[np.uint8]
+    centres_px: Doubles
+    side_px: float
     visemes: NDArray[np.int64]
-
-    @property
-    def info(self) -> FaceClipInfo:
-        return self.store.infos[self.number]
-
-    @property
-    def first(self) -> int:
-        return int(self.store.first[self.number])
 
     def __len__(self) -> int:
         return len(self.visemes)
 
     def crop(self, picture: int) -> Crop:
-        """Where the mouth is in a stored picture."""
-        x, y = self.centres[picture] * PICTURE_PX
-        return Crop(float(x), float(y), MOUTH_SIDE * PICTURE_PX, 0.0)
+        """Where the mouth is in a picture."""
+        x, y = self.centres_px[picture]
+        return Crop(float(x), float(y), self.side_px, 0.0)
 
 
 def mouth_clips(data: MouthData, split: str, stores: Sequence[str] | None = None) -> dict[str, list[MouthClip]]:
@@ -112,20 +110,16 @@ def mouth_clips(data: MouthData, split: str, stores: Sequence[str] | None = None
     for name in stores or data.stores:
         if not (folder / name / "index.jsonl").exists():
             raise RecipeError(f"the store {folder / name} does not exist; build it with training.data.build_*")
-        store = FaceStore(folder / name)
-        wanted = [
-            number
-            for number, info in enumerate(store.infos)
-            if info.split == split
-            and info.name in phones
-            and abs(info.rate_hz - RATE_HZ) < _RATE_TOLERANCE_HZ
-            and store.counts[number] >= data.pictures
-            and (split != "train" or info.use in data.uses)
+        is_drawn = (folder / name / DRAWN_FILE).exists()
+        all_clips = drawn_clips(folder / name, phones) if is_drawn else face_clips(folder / name, phones)
+        clips = [
+            clip
+            for clip in all_clips
+            if clip.info.split == split
+            and len(clip) >= data.pictures
+            and (split != "train" or clip.info.use in data.uses)
         ]
-        if split == "train":
-            wanted = wanted[data.fold :: data.folds]
-        clips = [_clip(store, number, phones[store.infos[number].name]) for number in wanted]
-        found[name] = [clip for clip in clips if clip is not None]
+        found[name] = clips[data.fold :: data.folds] if split == "train" else clips
         if not found[name]:
             raise RecipeError(
                 f"the store {folder / name} has no clip of split {split!r} with {data.pictures} pictures at "
@@ -134,15 +128,34 @@ def mouth_clips(data: MouthData, split: str, stores: Sequence[str] | None = None
     return found
 
 
-def _clip(store: FaceStore, number: int, phones: list[Phone]) -> MouthClip | None:
-    rows = slice(int(store.first[number]), int(store.first[number] + store.counts[number]))
-    truths = np.asarray(store.truths[rows], np.float64)
-    points = truths[:, COLUMNS_OF["points"]].reshape(len(truths), -1, 2)[:, MOUTH_ROWS]
-    times_s = truths[:, COLUMNS_OF["time_s"]][:, 0]
-    if not (np.isfinite(points).all() and np.isfinite(times_s).all()):
-        return None
-    visemes = np.array(viseme_rows(phones, times_s.tolist()), np.int64)
-    return MouthClip(store, number, smoothed(points.mean(axis=1)), visemes)
+def face_clips(folder: Path, phones: Mapping[str, list[Phone]]) -> Iterator[MouthClip]:
+    """The mouths of a store of faces, of the clips at 25 Hz that have a name in `phones` and points everywhere."""
+    store = FaceStore(folder)
+    for number, info in enumerate(store.infos):
+        if info.name not in phones or abs(info.rate_hz - RATE_HZ) > _RATE_TOLERANCE_HZ:
+            continue
+        rows = slice(int(store.first[number]), int(store.first[number] + store.counts[number]))
+        truths = np.asarray(store.truths[rows], np.float64)
+        points = truths[:, COLUMNS_OF["points"]].reshape(len(truths), -1, 2)[:, MOUTH_ROWS]
+        times_s = truths[:, COLUMNS_OF["time_s"]][:, 0]
+        if np.isfinite(points).all() and np.isfinite(times_s).all():
+            visemes = np.array(viseme_rows(phones[info.name], times_s.tolist()), np.int64)
+            centres_px = PICTURE_PX * smoothed(points.mean(axis=1))
+            yield MouthClip(info, store.pictures[rows], centres_px, MOUTH_SIDE * PICTURE_PX, visemes)
+
+
+def drawn_clips(folder: Path, phones: Mapping[str, list[Phone]]) -> Iterator[MouthClip]:
+    """Those of `training.data.build_drawn_mouths`: the mouth is in the middle of each picture, with a margin."""
+    lines = [json.loads(line) for line in (folder / "index.jsonl").read_text().splitlines()]
+    total = sum(line["count"] for line in lines)
+    pictures = np.memmap(folder / DRAWN_FILE, np.uint8, "r", shape=(total, DRAWN_PX, DRAWN_PX))
+    for line in lines:
+        first, count = line.pop("first"), line.pop("count")
+        info = FaceClipInfo(**line)
+        times_s = HOP_S + np.arange(count) / RATE_HZ
+        visemes = np.array(viseme_rows(phones[info.name], times_s.tolist()), np.int64)
+        centres_px = np.full((count, 2), 0.5 * DRAWN_PX)
+        yield MouthClip(info, pictures[first : first + count], centres_px, DRAWN_PX / DRAWN_MARGIN, visemes)
 
 
 def smoothed(course: Doubles, reach: int = _SMOOTHED_PICTURES) -> Doubles:
@@ -161,8 +174,8 @@ def grey_mouths(clip: MouthClip, begin: int, count: int, off: Crop | None = None
         if off is not None:
             side = crop.side_px
             crop = Crop(crop.x_px + off.x_px * side, crop.y_px + off.y_px * side, side * off.side_px, off.roll_rad)
-        picture = cut(np.asarray(clip.store.pictures[clip.first + begin + row]), crop, MOUTH_PX)
-        mouths[row] = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        picture = cut(np.asarray(clip.pictures[begin + row]), crop, MOUTH_PX)
+        mouths[row] = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     return mouths / 255.0
 
 

@@ -20,7 +20,7 @@ from models.perceptual.visual_speech import VISEMES, ReaderShape, VisualSpeech
 from training.data.mouths import MouthData, MouthSequences
 from training.data.viseme_groups import edit_distance, said
 from training.evaluate.lip_decoding import decoded
-from training.lip_readers import METADATA_KEY
+from training.lip_readers import EXPORTED, METADATA_KEY
 from training.loop import Batch, Losses, Place, averaged_weights, part_of
 from training.recipe import Recipe, build
 from training.tasks.voice_data import on_device_of
@@ -90,7 +90,7 @@ class VisualSpeechTask:
 
     def finish(self, folder: Path, path: Path | None) -> Path:
         """Write the averaged reader as safetensors."""
-        path = path or folder / "visual_speech.safetensors"
+        path = path or folder / EXPORTED
         weights = part_of(averaged_weights(folder), "reader")
         about = {METADATA_KEY: json.dumps(asdict(self.recipe.shape)), "visemes": " ".join(VISEMES)}
         save_file(weights, path, metadata=about)

@@ -1,0 +1,220 @@
+"""SPECTRE's losses by closed forms (seed-systems 10.4, checks 4 and 5), its recipes by smoke runs, its pictures by what
+they should show."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from models.head.flame import open_head
+from models.head.landmarks import FACE_POINTS, INNER_LIPS, MOUTH_ROWS
+from models.perceptual.published_reader import PublishedReader
+from models.perceptual.visual_speech import MOUTH_PX
+from training.checkpoints import CheckpointError
+from training.data.mouths import MOUTH_SIDE, smoothed
+from training.lip_readers import load_lip_reader, load_visual_speech
+from training.losses.face_surface import FaceSurface, projected
+from training.losses.perceptual import (
+    expression_prior,
+    jaw_prior,
+    landmarks_around,
+    lip_reading,
+    mouth_distances,
+    relative_mouth,
+    valid,
+)
+from training.render.mouth_pictures import MouthPictures, Seen
+from training.run import main
+
+
+def features(seed: int, count: int = 9) -> Tensor:
+    return torch.randn(2, count, 16, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("distance", ["cosine", "mse"])
+def test_the_same_mouth_reads_the_same(distance: str) -> None:
+    one, other = features(0), features(1)
+    assert float(lip_reading(one, one, distance)) == pytest.approx(0.0, abs=1e-6)
+    assert float(lip_reading(one, other, distance)) > 0.1
+
+
+def test_only_the_cosine_does_not_care_about_scale() -> None:
+    one, other = features(0), features(1)
+    assert float(lip_reading(one, 3.0 * other)) == pytest.approx(float(lip_reading(one, other)), abs=1e-6)
+    assert float(lip_reading(one, 3.0 * one, "mse")) > 0.1
+
+
+@pytest.mark.parametrize("distance", ["cosine", "mse"])
+def test_only_inner_pictures_count(distance: str) -> None:
+    one, other = features(0), features(1)
+    at_ends = other.clone()
+    at_ends[:, [0, 1, -2, -1]] += 5.0
+    inside = other.clone()
+    inside[:, 2] += 5.0
+    expected = float(lip_reading(one, other, distance))
+    assert float(lip_reading(one, at_ends, distance)) == expected
+    assert float(lip_reading(one, inside, distance)) != expected
+    with pytest.raises(ValueError, match="no inner ones"):
+        valid(features(0, 4))
+
+
+def test_a_distance_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="cosine or mse"):
+        lip_reading(features(0), features(1), "euclidean")
+
+
+def test_the_priors_are_what_they_are_said_to_be() -> None:
+    base = torch.zeros(1, 9, 50)
+    near, far = base.clone(), base.clone()
+    near[:, 4, 0], far[:, 4, 0] = 2.0, 10.0
+    # Half the square, over the five inner pictures; beyond 40 twice as dear.
+    assert float(expression_prior(near, base)) == pytest.approx(2.0 / 5.0)
+    assert float(expression_prior(far, base)) == pytest.approx(2.0 * 50.0 / 5.0)
+    jaw = torch.zeros(1, 9, 3)
+    assert float(jaw_prior(jaw + 0.1, jaw)) == pytest.approx(0.5 * 0.01)
+
+
+def test_a_dearer_jaw_changes_less() -> None:
+    """The best change of a jaw that a loss pulls to 0.3 rad, for rising weights of its prior."""
+    changes: list[float] = []
+    for weight in (0.0, 1.0, 10.0, 100.0):
+        jaw = torch.zeros(1, 9, 3, requires_grad=True)
+        optimizer = torch.optim.Adam([jaw], 0.02)
+        for _ in range(150):
+            loss = (valid(jaw) - 0.3).square().mean() + weight * jaw_prior(jaw, torch.zeros(1, 9, 3))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        changes.append(float(valid(jaw).detach().abs().mean()))
+    assert changes == sorted(changes, reverse=True)
+    assert changes[0] == pytest.approx(0.3, abs=0.01)
+    assert changes[-1] < 0.05
+
+
+def points_of(motion: Tensor) -> Tensor:
+    surface = FaceSurface(open_head())
+    count = len(motion)
+    place = torch.tensor([0.5, 0.5, 2.8]).expand(count, -1)
+    return projected(surface(motion), torch.eye(3).expand(count, -1, -1), place, torch.full((count,), 2.5))
+
+
+def test_the_mouths_distances_know_shape_and_not_place() -> None:
+    motion = torch.zeros(2, 53)
+    motion[1, 50] = 0.3
+    rest, opened = points_of(motion)
+    assert torch.allclose(mouth_distances(rest + 0.1), mouth_distances(rest), atol=1e-5)
+    grown = mouth_distances(opened) - mouth_distances(rest)
+    upper, lower = INNER_LIPS[0][4], INNER_LIPS[1][4]
+    gap = [(opened - rest)[FACE_POINTS.index(point)] for point in (upper, lower)]
+    assert float(grown[5]) == pytest.approx(2.0 * float((gap[0] - gap[1]).norm()), rel=0.1)
+    assert float(grown[5]) > 0.05
+    still = rest.expand(1, 9, -1, -1)
+    assert float(relative_mouth(still, still)) == 0.0
+    assert float(relative_mouth(still + 0.2, still)) == pytest.approx(0.0, abs=1e-5)
+    assert float(relative_mouth(1.2 * still, still)) > 0.0
+
+
+def test_landmarks_are_those_beside_the_mouth() -> None:
+    told = torch.rand(1, 9, len(FACE_POINTS), 2, generator=torch.Generator().manual_seed(4))
+    seen = torch.ones(1, 9, len(FACE_POINTS))
+    lips, nose = told.clone(), told.clone()
+    lips[:, :, MOUTH_ROWS] += 0.1
+    nose[:, :, -1] += 0.1
+    assert float(landmarks_around(lips, told, seen)) == 0.0
+    assert float(landmarks_around(nose, told, seen)) > 0.0
+    hidden = seen.clone()
+    hidden[:, :, -1] = 0.0
+    assert float(landmarks_around(nose, told, hidden)) == 0.0
+
+
+def seen_from_the_front(count: int) -> Seen:
+    return Seen(
+        shape=torch.zeros(count, 100),
+        eyelids=torch.zeros(count, 2),
+        gaze=torch.zeros(count, 4),
+        rotation=torch.eye(3).expand(count, -1, -1),
+        place=torch.tensor([0.5, 0.5, 2.8]).expand(count, -1),
+        focal=torch.full((count,), 2.5),
+        box=torch.tensor([0.5, 0.66, MOUTH_SIDE]).expand(count, -1),
+    )
+
+
+def test_a_mouth_is_drawn_where_its_points_are_and_learns_from_its_picture() -> None:
+    pictures = MouthPictures()
+    expression = torch.zeros(2, 50, requires_grad=True)
+    jaw = torch.tensor([[0.0, 0.0, 0.0], [0.25, 0.0, 0.0]])
+    seen = seen_from_the_front(2)
+    drawn = pictures(expression, jaw, seen)
+    assert drawn.shape == (2, MOUTH_PX, MOUTH_PX)
+    assert drawn.min() >= 0.0
+    assert drawn.max() <= 1.0
+    # What an opening jaw changes lies at and below the lips, and reaches no nose.
+    changed = (drawn[1] - drawn[0]).abs().detach()
+    lips = points_of(torch.cat([torch.zeros(1, 50), jaw[:1]], dim=1))[0, MOUTH_ROWS].mean(dim=0)
+    row = int(((lips[1] - 0.66) / MOUTH_SIDE + 0.5) * MOUTH_PX)
+    assert 20 < row < 70
+    assert changed[row - 10 : row + 30].mean() > 3.0 * changed[: row - 25].mean()
+    drawn[0].mean().backward()
+    assert expression.grad is not None
+    assert expression.grad[0].abs().sum() > 0.0
+
+
+def test_a_mouths_place_follows_slowly() -> None:
+    course = np.zeros((21, 2))
+    course[10:] = 1.0
+    slow = smoothed(course, 6)
+    assert np.abs(np.diff(slow[:, 0])).max() == pytest.approx(1.0 / 13.0)
+    assert np.allclose(slow[[0, -1]], course[[0, -1]])
+    assert np.allclose(smoothed(np.full((5, 2), 3.0)), 3.0)
+
+
+@pytest.mark.parametrize("activation", ["swish", "prelu"])
+@pytest.mark.parametrize("prefix", ["encoder.frontend.", "feature_extractor_video.resnet."])
+def test_a_published_reader_is_found_in_its_checkpoint(activation: str, prefix: str, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    reader = PublishedReader(activation).eval()
+    theirs: dict[str, Tensor] = {"encoder.embed.weight": torch.zeros(2)}
+    for name, tensor in reader.state_dict().items():
+        part, number, rest = name.split(".", 2)
+        stage, block = divmod(int(number), 2)
+        other = f"frontend3D.{number}.{rest}" if part == "stem" else f"trunk.layer{stage + 1}.{block}.{rest}"
+        theirs[prefix + other] = tensor.clone()
+    path = tmp_path / "reader.pth"
+    torch.save({"model": theirs}, path)
+    loaded = load_lip_reader(path)
+    shown = torch.rand(1, 3, MOUTH_PX, MOUTH_PX)
+    with torch.no_grad():
+        assert torch.equal(loaded.features(shown), reader.features(shown))
+    assert loaded.features(shown).shape == (1, 3, 512)
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+    with pytest.raises(CheckpointError, match="reads no visemes"):
+        load_visual_speech(path)
+    theirs.pop(f"{prefix}trunk.layer4.1.conv2.weight")
+    save_file(theirs, tmp_path / "half.safetensors")
+    with pytest.raises(CheckpointError, match=r"lacks blocks.7.conv2.weight"):
+        load_lip_reader(tmp_path / "half.safetensors")
+
+
+def test_what_is_no_reader_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="there is no lip reader"):
+        load_lip_reader(tmp_path / "none.safetensors")
+    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(CheckpointError, match="holds no lip reader"):
+        load_lip_reader(tmp_path / "other.safetensors")
+    torch.save({"model": main}, tmp_path / "code.pth")
+    with pytest.raises(CheckpointError, match="nothing was run"):
+        load_lip_reader(tmp_path / "code.pth")
+
+
+def test_smoke_runs_train_a_reader_and_an_encoder(tmp_path: Path) -> None:
+    run, path = tmp_path / "run", tmp_path / "spectre.safetensors"
+    assert main(["spectre", "--smoke", "--folder", str(run), "--export", str(path), "optim.steps=2"]) == 0
+    figures = json.loads((run / "figures.jsonl").read_text().splitlines()[-1])
+    assert {"lips", "expression", "jaw", "landmarks", "relative", "lips_moved", "lips_base"} <= figures.keys()
+    assert np.isfinite(figures["score"])

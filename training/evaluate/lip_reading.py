@@ -1,0 +1,157 @@
+"""How well a mouth can be read when a head does what was told of it:
+
+    python -m training.evaluate.lip_reading --folder DIR --reader FILE [--encoder NAME=FILE ...] [--split test]
+
+A reader that nothing was learnt from reads held-out films of DIR (see training.tasks.spectre), and the same mouths
+rendered from what the base told, from what each encoder made of it, and, where it is known, from the true motion. Told
+are the viseme error rate (VER), a mean over clips and over all symbols, the share of pictures read rightly, and how far
+the lips are from the true ones in mm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from models.head.flame import open_head
+from models.perceptual.visual_speech import VisualSpeech
+from models.reconstruction.perceptual_encoder import EXPRESSION_SIZE, PerceptualEncoder
+from training.data.mouths import MouthData
+from training.data.spoken_sequences import SpokenClip, spoken_clips
+from training.data.viseme_groups import edit_distance, said
+from training.evaluate.lip_decoding import CHANGE_COST, decoded
+from training.lip_readers import load_visual_speech
+from training.loop import Batch
+from training.losses.mouth import MouthSurface
+from training.render.mouth_pictures import MouthPictures
+from training.tasks.spectre import load_perceptual_encoder, seen_of, whole
+
+FILM, BASE, TRUTH = "film", "base", "truth"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One clip read: edits and symbols of the said visemes, pictures read rightly of all, mm of the lips or NaN."""
+
+    edits: int
+    symbols: int
+    right: int
+    pictures: int
+    mouth_mm: float
+
+    @property
+    def error_rate(self) -> float:
+        return self.edits / max(self.symbols, 1)
+
+
+class LipJudge:
+    """Reads films and renderings of `clips` with one reader."""
+
+    def __init__(self, reader: VisualSpeech, change_cost: float = CHANGE_COST) -> None:
+        self._reader, self._cost = reader.eval(), change_cost
+        self._pictures, self._surface = MouthPictures(), MouthSurface(open_head())
+
+    def read(self, clip: SpokenClip, encoders: Mapping[str, PerceptualEncoder]) -> dict[str, Reading]:
+        """What is read of a clip, by the name of what was shown."""
+        with torch.no_grad():
+            batch = whole(clip, any(encoder.sees == "face" for encoder in encoders.values()))
+            base = torch.cat([batch["expression"], batch["jaw"]], dim=2)
+            motions = {BASE: base}
+            for name, encoder in encoders.items():
+                motions[name] = encoder(batch["mouths" if encoder.sees == "mouth" else "crop"], base)
+            has_truth = bool(torch.isfinite(batch["truth"]).all())
+            if has_truth:
+                motions[TRUTH] = batch["truth"]
+            shown = {FILM: batch["mouths"]} | {name: self._draw(motion, batch) for name, motion in motions.items()}
+            true = self._surface(batch["truth"]) if has_truth else None
+            apart = {
+                name: float((self._surface(motion) - true).norm(dim=3).mean()) if true is not None else float("nan")
+                for name, motion in motions.items()
+            }
+            return {
+                name: self._reading(mouths, batch["visemes"][0].tolist(), apart.get(name, float("nan")))
+                for name, mouths in shown.items()
+            }
+
+    def _draw(self, motion: Tensor, batch: Batch) -> Tensor:
+        flat = motion[0]
+        return self._pictures(flat[:, :EXPRESSION_SIZE], flat[:, EXPRESSION_SIZE:], seen_of(batch))[None]
+
+    def _reading(self, mouths: Tensor, rows: list[int], mouth_mm: float) -> Reading:
+        scores = torch.log_softmax(self._reader(mouths)[0], dim=1)
+        found, true = decoded(scores.numpy(), self._cost), said(rows)
+        right = sum(one == other for one, other in zip(found, rows, strict=True))
+        return Reading(edit_distance(true, said(found)), len(true), right, len(rows), mouth_mm)
+
+
+def summed(readings: list[Reading]) -> dict[str, float]:
+    """One line of the table."""
+    symbols, pictures = sum(r.symbols for r in readings), sum(r.pictures for r in readings)
+    line = {
+        "ver": sum(r.error_rate for r in readings) / len(readings),
+        "ver_pooled": sum(r.edits for r in readings) / max(symbols, 1),
+        "accuracy": sum(r.right for r in readings) / pictures,
+        "mouth_mm": sum(r.mouth_mm for r in readings) / len(readings),
+        "clips": float(len(readings)),
+        "symbols": float(symbols),
+    }
+    return {name: value for name, value in line.items() if value == value}
+
+
+def judged(
+    clips: Mapping[str, list[SpokenClip]], judge: LipJudge, encoders: Mapping[str, PerceptualEncoder]
+) -> dict[str, dict[str, list[Reading]]]:
+    """Store -> what was shown -> a reading a clip."""
+    found: dict[str, dict[str, list[Reading]]] = {}
+    for store, of_store in clips.items():
+        rows: dict[str, list[Reading]] = {}
+        for clip in of_store:
+            for name, reading in judge.read(clip, encoders).items():
+                rows.setdefault(name, []).append(reading)
+        found[store] = rows
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, required=True, help="of the stores and the base")
+    parser.add_argument("--stores", nargs="+", default=["talking_faces", "real_faces"])
+    parser.add_argument("--phones", nargs="+", default=["talking_faces", "recordings"])
+    parser.add_argument("--reader", type=Path, required=True, help="of visual_speech, that no encoder was taught with")
+    parser.add_argument("--encoder", action="append", default=[], help="NAME=FILE, as spectre exports it")
+    parser.add_argument("--split", nargs="+", default=["val", "test"])
+    parser.add_argument("--change-cost", type=float, default=CHANGE_COST)
+    parser.add_argument("--json", type=Path, help="every reading, to a file")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    encoders = {
+        name: load_perceptual_encoder(Path(path))
+        for name, _, path in (given.partition("=") for given in arguments.encoder)
+    }
+    data = MouthData(str(arguments.folder), dict.fromkeys(arguments.stores, 1.0), arguments.phones)
+    clips: dict[str, list[SpokenClip]] = {}
+    for store in arguments.stores:
+        for split in arguments.split:
+            try:
+                clips.setdefault(store, []).extend(spoken_clips(data, split, [store])[store])
+            except ValueError as error:  # not every store has every split
+                print(error)
+    judge = LipJudge(load_visual_speech(arguments.reader), arguments.change_cost)
+    found = judged({store: of_store for store, of_store in clips.items() if of_store}, judge, encoders)
+    for store, rows in found.items():
+        for name, readings in rows.items():
+            figures = " ".join(f"{key} {value:.3f}" for key, value in summed(readings).items())
+            print(f"{store:15} {name:12} {figures}")
+    if arguments.json:
+        told = {store: {name: [vars(r) for r in rs] for name, rs in rows.items()} for store, rows in found.items()}
+        arguments.json.write_text(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()
