@@ -20,6 +20,7 @@ from training.evaluate.dlib_points import DlibMissing, DlibPoints
 from training.evaluate.face_landmarker import FaceLandmarker, LandmarkerMissing
 from training.evaluate.table import NOT_KNOWN, deliver, line, number, table
 from training.evaluate.talking_faces import shared_data
+from training.evaluate.video_channels import by_channel
 from training.evaluate.video_columns import COLUMNS, VideoColumn
 from training.evaluate.video_cost import costs_ms
 from training.evaluate.video_groups import by_group
@@ -127,6 +128,15 @@ def page(
         line(["group", "pictures", *(f"{judged.name}, {what}" for judged in rows for what in ("found", "NME"))]),
         line(["---", *["---:"] * (1 + 2 * len(rows))]),
         *map(line, by_group(rows)),
+        "",
+        "## By channel",
+        "",
+        "On synthetic faces from the front: Pearson's r of what is told with what is true, and the response (slope; "
+        "1 is all of it). In bold what MediaPipe's blendshapes leave at rest. Pictures: whose face makes the shape.",
+        "",
+        line(["channel", "pictures", *(judged.name for judged in rows)]),
+        line(["---", *["---:"] * (1 + len(rows))]),
+        *map(line, by_channel(rows)),
         "",
         "## Definitions",
         "",

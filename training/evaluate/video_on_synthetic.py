@@ -20,7 +20,7 @@ _STEP_MM = 1.0  # a step whose lips move less was not seen
 _HARDLY_RAD = 0.6  # from the front, beyond which a synthetic head's mouth is no longer asked about
 
 
-def _frontal(scene: Scene) -> NDArray[np.bool_]:
+def frontal(scene: Scene) -> NDArray[np.bool_]:
     """[F]: the synthetic head looks roughly at the camera, and its mouth is not covered."""
     turned = np.arccos(np.clip(scene.truths["rotation"][:, 8], -1.0, 1.0))
     covered = np.nan_to_num(scene.truths["visibility"][:, 0], nan=1.0) < 0.5
@@ -41,7 +41,7 @@ def synthetic_points(judged: VideoJudged) -> float:
         true = scene.truths["points"].reshape(len(seen.held), -1, 2) * next(scene.frames()).image.shape[0]
         unit = np.linalg.norm(true[:, FACE_POINTS.index(263)] - true[:, FACE_POINTS.index(33)], axis=1)
         apart = np.linalg.norm(seen.points - true, axis=2) / unit[:, None]
-        chosen = _frontal(scene) & (seen.held > 0.0)
+        chosen = frontal(scene) & (seen.held > 0.0)
         errors.append(apart[chosen][scene.truths["points_seen"][chosen] > 0.5])
     return 100.0 * mean(errors)
 
@@ -58,7 +58,7 @@ def synthetic_turn(judged: VideoJudged) -> float:
 def synthetic_gaze(judged: VideoJudged) -> float:
     return mean(
         measure.gaze_error_deg(seen.gaze, scene.truths["gaze"])[
-            (scene.truths["eyelids"] < _OPEN) & _frontal(scene)[:, None]
+            (scene.truths["eyelids"] < _OPEN) & frontal(scene)[:, None]
         ]
         for scene, seen in judged.pairs(SYNTHETIC)
     )
@@ -66,7 +66,7 @@ def synthetic_gaze(judged: VideoJudged) -> float:
 
 def synthetic_lids(judged: VideoJudged) -> float:
     return mean(
-        np.abs(seen.eyelids - scene.truths["eyelids"])[_frontal(scene)] for scene, seen in judged.pairs(SYNTHETIC)
+        np.abs(seen.eyelids - scene.truths["eyelids"])[frontal(scene)] for scene, seen in judged.pairs(SYNTHETIC)
     )
 
 
@@ -74,7 +74,7 @@ def winks(judged: VideoJudged) -> float:
     told: list[NDArray[np.bool_]] = []
     for scene, seen in judged.pairs(SYNTHETIC):
         true, found = (lids[:, 0] - lids[:, 1] for lids in (scene.truths["eyelids"], seen.eyelids))
-        is_wink = (np.abs(true) > _WINK) & _frontal(scene)
+        is_wink = (np.abs(true) > _WINK) & frontal(scene)
         told.append((np.sign(true) * np.nan_to_num(found) > _HALF_WINK)[is_wink])
     return 100.0 * mean(told)
 
@@ -82,7 +82,7 @@ def winks(judged: VideoJudged) -> float:
 def region_error(region: str) -> Callable[[VideoJudged], float]:
     def value(judged: VideoJudged) -> float:
         return mean(
-            measure.region_error_mm(seen.motion, _true_motion(scene), region)[_frontal(scene)]
+            measure.region_error_mm(seen.motion, _true_motion(scene), region)[frontal(scene)]
             for scene, seen in judged.pairs(SYNTHETIC)
         )
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from driver.types import Motion, VideoFrame
+from models.head.arkit import ArkitMap
 from models.head.crop import PictureCamera, crop_of_head, head_in_crop
 from models.head.flame import JAW, open_head
 from models.head.landmarks import FACE_POINTS, LandmarkRig, open_head_landmarks
@@ -20,6 +21,7 @@ from training.data.face_store import MARGIN, PICTURE_PX, FaceClip, FaceClipInfo,
 from training.evaluate import video, video_subjects
 from training.evaluate import video_metrics as measure
 from training.evaluate.checked_blinks import BLINKS
+from training.evaluate.video_channels import by_channel
 from training.evaluate.video_columns import COLUMNS
 from training.evaluate.video_cost import costs_ms
 from training.evaluate.video_groups import by_group, portrait_groups
@@ -311,6 +313,36 @@ def test_portraits_are_counted_in_their_groups() -> None:
         "age 13 to 59": ["2", "100"],
         "age 60 to 119": ["1", "0"],
     }
+
+
+def test_a_channel_is_told_as_far_as_it_comes_out() -> None:
+    """Puffed cheeks that are told by half answer by half; a jaw to the left that is not told at all, not at all."""
+    arkit, count = ArkitMap(open_head()), 12
+    made = np.zeros((count, 52), np.float32)
+    made[:, ARKIT_SHAPES.index("cheekPuff")] = np.linspace(0.0, 1.0, count)
+    made[::2, ARKIT_SHAPES.index("jawLeft")] = 1.0
+    told = made.copy()
+    told[:, ARKIT_SHAPES.index("cheekPuff")] *= 0.5
+    told[:, ARKIT_SHAPES.index("jawLeft")] = 0.0
+    names = ("expression", "jaw", "eyelids", "gaze")
+    true, read = (
+        dict(zip(names, map(np.stack, zip(*(arkit.to_motion(row) for row in rows), strict=True)), strict=True))
+        for rows in (made, told)
+    )
+    truths = true | {"rotation": np.tile(np.eye(3, dtype=np.float32).ravel(), (count, 1))}
+    truths["visibility"] = np.ones((count, 4), np.float32)
+    scene = Scene("channels", count, lambda: frames(count), truths=truths)
+    seen = replace(watch(Counter(), scene), **read)
+    lines = by_channel([VideoJudged("half", VideoMaterial({SYNTHETIC: [scene]}, {}), {SYNTHETIC: [seen]}, {}, {})])
+    told_of = {line[0]: line[1:] for line in lines}
+    assert set(told_of) == {"**cheekPuff**", "**jawLeft**"}
+    assert told_of["**jawLeft**"] == ["6", "0.00 (0.00)"]
+    pictures, figures = told_of["**cheekPuff**"]
+    assert pictures == "9"
+    correlation, slope = (float(value.strip("()")) for value in figures.split())
+    assert correlation > 0.97
+    assert slope == pytest.approx(0.5, abs=0.06)
+    assert by_channel([]) == []
 
 
 def test_clips_are_held_against_the_teacher() -> None:

@@ -1,0 +1,71 @@
+"""The same faces channel by channel: does a shape of ARKit's that a face makes come out, and how much of it?
+
+Told and true motions are both turned into the 52 weights by the same map, so that what is judged is the reading of the
+picture and not the map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.head.arkit import ArkitMap
+from models.head.flame import open_head
+from protocol.frame import ARKIT_SHAPES, PART_BY_NAME
+from training.evaluate.video_judged import Floats, VideoJudged
+from training.evaluate.video_material import SYNTHETIC
+from training.evaluate.video_on_synthetic import frontal
+
+# What MediaPipe's own blendshapes leave at rest whatever the face does.
+DEAD = ("cheekPuff", "jawLeft", "jawRight", "mouthLeft", "mouthRight", "noseSneerLeft", "noseSneerRight")
+DEAD += ("eyeWideLeft", "eyeWideRight", "tongueOut")
+# A channel that no face in the material makes this much says nothing.
+_MADE = 0.2
+_PARTS = ("expression", "jaw", "eyelids", "gaze")
+
+
+def by_channel(rows: Sequence[VideoJudged]) -> list[list[str]]:
+    """Lines of a table: channel, how many pictures make it, then each subject's correlation and response to it.
+
+    The response is the slope of what is told over what is true: 1 is all of it.
+    """
+    if not rows or not rows[0].answers.get(SYNTHETIC):
+        return []
+    arkit = ArkitMap(open_head())
+    shown = rows[0].material.scenes[SYNTHETIC]
+    chosen = np.concatenate([frontal(scene) for scene in shown])
+    true = np.concatenate([_weights(arkit, _whole(scene.truths)) for scene in shown])
+    told = [np.concatenate([_weights(arkit, _whole(vars(seen))) for _, seen in row.pairs(SYNTHETIC)]) for row in rows]
+    lines: list[list[str]] = []
+    for number, name in enumerate(ARKIT_SHAPES):
+        made = int((true[chosen, number] > _MADE).sum())
+        if not made:
+            continue
+        figures = [response(true[chosen, number], weights[chosen, number]) for weights in told]
+        dead = "**" if name in DEAD else ""
+        lines.append([f"{dead}{name}{dead}", str(made), *(f"{r:.2f} ({slope:.2f})" for r, slope in figures)])
+    return lines
+
+
+def response(true: Floats, told: Floats) -> tuple[float, float]:
+    """Pearson's r, and the slope of the straight line through (true, told); a face that was not found is at rest."""
+    told = np.nan_to_num(told)
+    spread, about = true.std(), (true - true.mean())
+    slope = float((about * told).mean() / spread**2) if spread > 0.0 else float("nan")
+    return (slope * float(spread / told.std()) if told.std() > 0.0 else 0.0), slope
+
+
+def _weights(arkit: ArkitMap, motions: Floats) -> NDArray[np.float32]:
+    """Motions [F, 50 + 3 + 2 + 4] -> [F, 52]; NaN where a motion is unknown."""
+    weights = np.full((len(motions), len(ARKIT_SHAPES)), np.nan, np.float32)
+    cuts = np.cumsum([PART_BY_NAME[name].size for name in _PARTS[:-1]])
+    for row, motion in enumerate(motions):
+        if np.isfinite(motion).all():
+            weights[row] = arkit.to_arkit(*np.split(motion, cuts))
+    return weights
+
+
+def _whole(parts: Mapping[str, Floats]) -> Floats:
+    return np.concatenate([parts[name] for name in _PARTS], axis=1)
