@@ -17,7 +17,7 @@ from models.head.landmarks import FACE_POINTS
 from models.video.backbone import Backbone, ConvNorm, Stage, in_full_precision, mixed, normalised
 from models.video.close_up import CloseUps
 from models.video.face_pose import POSE_SIZE, pose_of
-from models.video.point_head import PointHead
+from models.video.point_head import PointHead, mean_points
 from protocol.frame import PART_BY_NAME, REGIONS
 
 CROP_PX = 128
@@ -46,6 +46,9 @@ HEAD_SIZES = {
     "valence": 1,
     "arousal": 1,
 }
+# What a face is like at rest is the larger part of where its points are, and would drown what it does in the mixing
+# layers; what is left is made about as large as the other features.
+_MOVED = 4.0
 # A mean face: eyes open, looking into the camera, in the middle of its crop.
 _EYES_OPEN = -2.0
 _FORWARD = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -59,6 +62,8 @@ class FaceEncoder(nn.Module):
     crop coordinates · presence, visibility [4] 0..1 · valence, arousal -1..1 · feature [256], for the residual
     """
 
+    rest: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.backbone = Backbone(_STEM, _STAGES)
@@ -66,6 +71,8 @@ class FaceEncoder(nn.Module):
         self.from_fine = ConvNorm(fine, _POINTS_WIDTH, is_active=False)
         self.from_coarse = ConvNorm(coarse, _POINTS_WIDTH, is_active=False)
         self.points = PointHead(_POINTS_WIDTH, CROP_PX // 8)
+        rest = mean_points()[None]
+        self.register_buffer("rest", pose_of(rest).level(rest), persistent=False)
         cells = (CROP_PX // 32) ** 2
         self.whole = nn.Sequential(nn.Flatten(), *mixed(cells * last, FEATURE_SIZE))
         self.close_ups = CloseUps()
@@ -96,8 +103,10 @@ class FaceEncoder(nn.Module):
         points, spread = self.points(functional.relu(self.from_fine(maps[_FINE]) + coarse))
         points, spread, seen_closely = self.close_ups(pictures, points, spread)
         # The points tell the motion what they know, but a wrong motion does not pull them.
-        pose = pose_of(points.detach())
-        known = torch.cat([self.whole(maps[-1]), pose.level(points.detach()), pose.told(), seen_closely], dim=1)
+        at = points.detach()
+        pose = pose_of(at)
+        moved = _MOVED * (pose.level(at) - self.rest)
+        known = torch.cat([self.whole(maps[-1]), moved, pose.told(), seen_closely], dim=1)
         feature = self.mix(known)
         told = dict(zip(HEAD_SIZES, self.heads(feature).split(list(HEAD_SIZES.values()), dim=1), strict=True))
         lids, gaze = self.eyes(seen_closely[:, : self.close_ups.eyes_size]).split([2, 4], dim=1)

@@ -11,6 +11,7 @@ from torch.nn import functional
 from models.head.landmarks import FACE_POINTS
 
 POSE_SIZE = 5
+_USUAL_SIZE = 0.22
 _RIGHT_EYE, _LEFT_EYE = ([FACE_POINTS.index(landmark) for landmark in pair] for pair in ((33, 133), (362, 263)))
 
 
@@ -35,7 +36,7 @@ class FacePose:
 
     def told(self) -> Tensor:
         """The pose itself [B, 5], each number about as large as the level points."""
-        return torch.cat([5.0 * (self.middle - 0.5), torch.log(self.size), self.across], dim=1)
+        return torch.cat([5.0 * (self.middle - 0.5), torch.log(self.size / _USUAL_SIZE), self.across], dim=1)
 
 
 def pose_of(points: Tensor) -> FacePose:

@@ -7,6 +7,8 @@ offsets that the cells vote for, without a heat map that must be decoded.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -31,10 +33,8 @@ class PointHead(nn.Module):
         count = len(FACE_POINTS)
         self.attention = nn.Conv2d(width, count, 1)
         self.read = nn.Parameter(torch.randn(count, width, 3) * 0.1 * width**-0.5)
-        centre = torch.tensor([0.5, 0.5, 0.0])
-        first = torch.tensor(_mean_points()) - centre
-        first[:, 2] = float(torch.log(torch.expm1(torch.tensor(_FIRST_SPREAD))))
-        self.bias = nn.Parameter(first)
+        spread = torch.full((count, 1), math.log(math.expm1(_FIRST_SPREAD)))
+        self.bias = nn.Parameter(torch.cat([mean_points() - 0.5, spread], dim=1))
         line = (torch.arange(height) + 0.5) / height
         self.register_buffer("cells", torch.cartesian_prod(line, line).flip(1), persistent=False)
 
@@ -46,9 +46,9 @@ class PointHead(nn.Module):
         return shares @ self.cells + told[:, :, :2], spread
 
 
-def _mean_points() -> list[list[float]]:
-    """Where the points of a mean head, seen from the front, are in its crop, and a zero each."""
-    rest = LandmarkRig(open_head(), open_head_landmarks(), FACE_POINTS).at_rest(())
+def mean_points() -> Tensor:
+    """Where the points of a mean head at rest, seen from the front, are in its crop, [140, 2]."""
+    rest = torch.from_numpy(LandmarkRig(open_head(), open_head_landmarks(), FACE_POINTS).at_rest(()))
     x = 0.5 + (rest[:, 0] - CROP_MIDDLE_M[0]) / CROP_SIDE_M
     y = 0.5 - (rest[:, 1] - CROP_MIDDLE_M[1]) / CROP_SIDE_M
-    return [[float(across), float(down), 0.0] for across, down in zip(x, y, strict=True)]
+    return torch.stack([x, y], dim=1).float()

@@ -21,6 +21,7 @@ from training.data.face_source import FaceData
 from training.data.made_up_faces import made_up_faces
 from training.losses.face_surface import FaceSurface
 from training.run import main
+from training.tasks.expression import trained_encoder
 from training.tasks.face_figures import FaceFigures
 from training.tasks.temporal import told_before, truth_before
 
@@ -107,6 +108,30 @@ def test_a_residual_without_its_encoder_is_said_in_a_sentence(
     settings = [f"data.folder={tmp_path}", "data.stores={made=1.0}", "data.pictures=6", f"expression_run={tmp_path}"]
     assert main(["temporal", *settings, "--folder", str(tmp_path / "run")]) == 2
     assert "run python -m training.run expression first" in capsys.readouterr().err
+
+
+def test_what_is_frozen_stays_as_the_run_before_left_it(tmp_path: Path) -> None:
+    made_up_faces(tmp_path / "made")
+    first, second = tmp_path / "first", tmp_path / "second"
+    data = [f"data.folder={tmp_path}", "data.stores={made=1.0}", "data.validation_batches=1"]
+    settings = [*data, "optim.steps=2", "optim.batch=4", "optim.workers=0", "optim.peak_rate=0.01", "optim.warm_up=1"]
+    assert main(["expression", *settings, "--folder", str(first)]) == 0
+    go_on = [f"begin={first}", 'frozen=["backbone", "points"]']
+    assert main(["expression", *settings, *go_on, "--folder", str(second)]) == 0
+    before, after = (trained_encoder(folder).state_dict() for folder in (first, second))
+    same = {name.partition(".")[0] for name in before if torch.equal(before[name], after[name])}
+    moved = {name.partition(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert {"backbone", "points"} <= same - moved
+    assert {"close_ups", "mix", "heads"} <= moved
+    for name in ("backbone.stem.1.running_mean", "points.bias"):
+        assert torch.equal(before[name], after[name])
+
+
+def test_a_part_that_is_not_there_cannot_be_frozen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made_up_faces(tmp_path / "made")
+    data = [f"data.folder={tmp_path}", "data.stores={made=1.0}", 'frozen=["legs"]']
+    assert main(["expression", *data, "--folder", str(tmp_path / "run")]) == 2
+    assert "frozen names 'legs'; the encoder's parts are backbone" in capsys.readouterr().err
 
 
 def test_the_truth_is_judged_as_the_truth(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from models.head.landmarks import EYE_ROWS, FACE_POINTS, MOUTH_ROWS, open_head_landmarks
 from models.video.close_up import CloseUp, CloseUps
 from models.video.face_pose import pose_of
-from models.video.point_head import PointHead
+from models.video.point_head import mean_points
 
 SIDE = 128
 
@@ -17,7 +17,7 @@ SIDE = 128
 @pytest.fixture(scope="module")
 def points() -> torch.Tensor:
     """A mean face from the front, exactly symmetric, [1, 140, 2]."""
-    at = PointHead(4, 16).bias[:, :2].detach() + 0.5
+    at = mean_points()
     return (0.5 * (at + mirrored(at[None])[0]))[None]
 
 
