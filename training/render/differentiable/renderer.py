@@ -16,7 +16,7 @@ from training.render.differentiable.outline import covered, distance, find_outli
 from training.render.differentiable.surface import NOTHING, Surface, vertex_normals
 from training.render.differentiable.visibility import Visibility, visible_by_depth
 
-_SURFACE_ARRAYS = ("triangles", "uv", "is_skin", "face", "edges", "beside")
+_SURFACE_ARRAYS = ("triangles", "uv", "is_skin", "face", "outward", "edges", "beside")
 _LEAST_AREA_PX = 1e-9
 
 

@@ -11,10 +11,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.head.flame import GROUPS, HeadModel
+from training.head.unwrap import AXIS_Z_M, SKIN_TOP_V
 
 NOTHING = -1
-# The part of the texture above this belongs to what is inside of mouth and eyes, see `training.head.unwrap`.
-_SKIN_TOP_V = 0.8
 # The face, on the mean head: before the ears, from the chin's underside to the hairline; soft over the last 15 mm.
 _FACE_MIDDLE_M, _FACE_HALF_M, _FACE_SOFT_M = (0.0, -0.005), (0.066, 0.092), 0.015
 _FACE_BEHIND_M = 0.0
@@ -28,6 +27,7 @@ class Surface:
     uv               float32 [F, 3, 2]: places of the corners in the texture, v up; u goes on beyond 1 at the seam
     is_skin          bool [F]: outer skin, not eyes, teeth, tongue nor the inside of mouth and sockets
     face             float32 [V]: 1 on the face, 0 on neck, ears and scalp, soft between
+    outward          float32 [V], m: from the axis of the unwrapping; of what shares texels, the outer has them
     edges            int64 [E, 2]: vertices         beside   int64 [E, 2]: triangles, the second NOTHING at a border
     """
 
@@ -35,6 +35,7 @@ class Surface:
     uv: Tensor
     is_skin: Tensor
     face: Tensor
+    outward: Tensor
     edges: Tensor
     beside: Tensor
 
@@ -44,7 +45,7 @@ class Surface:
         if head.uv is None or head.f_uv is None:
             raise ValueError(f"the head {head.id!r} has no texture coordinates (uv, f_uv); take the open head")
         uv = head.uv[head.f_uv]
-        is_skin = (uv[:, :, 1] < _SKIN_TOP_V).all(axis=1)
+        is_skin = (uv[:, :, 1] < SKIN_TOP_V).all(axis=1)
         if head.groups is not None:
             is_skin &= head.groups == GROUPS.index("skin")
         edges, beside = _edges(head.f)
@@ -53,6 +54,7 @@ class Surface:
             torch.from_numpy(uv.astype(np.float32)),
             torch.from_numpy(is_skin),
             torch.from_numpy(_face(head)),
+            torch.from_numpy(np.hypot(head.v_template[:, 0], head.v_template[:, 2] - AXIS_Z_M)),
             torch.from_numpy(edges),
             torch.from_numpy(beside),
         )

@@ -25,8 +25,7 @@ class Unwrap(nn.Module):
         rows = surface.is_skin.nonzero()[:, 0]
         uv = surface.uv[rows].numpy().astype(np.float64)
         pixels = np.stack([uv[..., 0] * size_px - 0.5, (1.0 - uv[..., 1]) * size_px - 0.5], axis=2)
-        # Where parts of the skin share texels (behind the ears), the face wins.
-        nearness = surface.face[surface.triangles[rows]].numpy().astype(np.float64)
+        nearness = surface.outward[surface.triangles[rows]].numpy().astype(np.float64)
         triangle, shares = rasterize(pixels, nearness, (size_px, size_px), wraps=True)
         is_skin = torch.from_numpy(triangle >= 0)
         corners = surface.triangles[rows][torch.from_numpy(triangle).clamp(min=0)]
