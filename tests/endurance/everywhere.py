@@ -1,7 +1,7 @@
 """One run feeds every kind of client at once. By hand: `python tests/endurance/everywhere.py --seconds 300`
 
 The embedded sample is recorded, repeated at an even 60 Hz, and played by `avatar-driver replay` to real clients and to
-stand-ins for programs that cannot run here (see `clients.py`). Beside them a ZeroMQ client and a WebSocket client
+stand-ins for programs that cannot run here (see `clients/`). Beside them a ZeroMQ client and a WebSocket client
 stall, and one output goes where nobody listens. Each client must get its frames, with the recorded values as exactly as
 its protocol can say them, and hardly later than the first client that gets them. A table says what came; exit status 1
 says that a line failed.
@@ -27,22 +27,8 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from endurance.clients import (
-    AvatarCodec,
-    Client,
-    GodotScene,
-    Heard,
-    IFacialMocap,
-    LiveLink,
-    Page,
-    PlainUdp,
-    UnityReader,
-    VmcAssistant,
-    VmcPerformer,
-    VrChat,
-    VTubeStudio,
-    ZeroMq,
-)
+from endurance.clients import every_client
+from endurance.clients.client import Client, Heard
 from support.stream import Subscriber, free_port, sink_context
 
 from driver.assemble import demo_sample
@@ -89,21 +75,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=300.0)
     seconds = parser.parse_args().seconds
-    period_s = 1 / RATE_HZ
-    wanted: list[Client] = [
-        UnityReader(),
-        GodotScene(),
-        Page(),
-        ZeroMq(),
-        PlainUdp(),
-        AvatarCodec(period_s, FIRST_S),
-        VmcPerformer(period_s, FIRST_S),
-        VmcAssistant(),
-        LiveLink(FIRST_S),
-        IFacialMocap(),
-        VrChat(),
-        VTubeStudio(),
-    ]
+    wanted = every_client(1 / RATE_HZ, FIRST_S)
     clients = [client for client in wanted if client.missing() is None]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
