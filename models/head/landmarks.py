@@ -40,8 +40,8 @@ _OUTLINE = (10, 109, 338, 54, 284, 127, 356, 234, 454, 132, 361, 58, 288, 136, 3
 IRISES = tuple(range(468, 478))
 # The landmarks that the face networks tell: enough to see every shape by, few enough to be learnt well.
 FACE_POINTS = (*LIPS, *EYE_CORNERS, *_RIGHT_LIDS, *_LEFT_LIDS, *IRISES, *_BROWS, *_NOSE, *_CHEEKS, *_OUTLINE)
-# One eye's, of them: the other's are their mirror images.
-RIGHT_EYE_POINTS = (*EYE_CORNERS[:2], *_RIGHT_LIDS, *IRISES[:5])
+# One eye's and its brow's, of them: the other's are their mirror images.
+RIGHT_EYE_POINTS = (*EYE_CORNERS[:2], *_RIGHT_LIDS, *IRISES[:5], *_BROWS[: len(_BROWS) // 2])
 # Where among them some regions are.
 MOUTH_ROWS = slice(0, len(LIPS))
 EYE_ROWS = slice(MOUTH_ROWS.stop, FACE_POINTS.index(IRISES[-1]) + 1)

@@ -1,4 +1,4 @@
-"""A second, closer look at eyes and mouth, at the place where the first look found them.
+"""A second, closer look at mouth and eyes with their brows, at the place where the first look found them.
 
 A cell of the backbone's finest map is as wide as an iris: where in it the iris is, or how far a lid has come down, it
 can tell only with effort. Here each region is cut out of the picture again, level and of a fixed size on the face, so
@@ -49,7 +49,7 @@ def _eyes() -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 # A sample is 1.5 mm wide at the eyes, 1.7 mm at the mouth; a pixel of the crop 1.9 mm.
-_EYES = Region(_eyes(), 32, 24, 0.5, (16, 32, 48, 64), 64)
+_EYES = Region(_eyes(), 32, 32, 0.5, (16, 32, 48, 64), 80)
 _MOUTH = Region((tuple(range(len(FACE_POINTS))[MOUTH_ROWS]),), 48, 40, 0.85, (16, 32, 48, 64), 96)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.head.landmarks import EYE_ROWS, FACE_POINTS, MOUTH_ROWS, OUTLINE_ROWS
+from models.head.landmarks import BROW_ROWS, FACE_POINTS, MOUTH_ROWS, OUTLINE_ROWS
 from training.loop import Batch, Losses
 from training.losses.face_surface import FaceSurface, projected
 from training.losses.motion import weighted_mean
@@ -23,7 +23,7 @@ _MOUTH_PAIRS = ((61, 291), (78, 308), (82, 87), (13, 14), (312, 317), (17, 152),
 _LID_PAIRS = ((159, 145), (158, 153), (386, 374), (385, 380))
 # Edges of the irises to the outer corners: where the eyes look.
 _IRIS_PAIRS = ((33, 469), (33, 471), (263, 474), (263, 476))
-# Points of lips and eyes count this much; those of the outline, which nothing marks in a picture, this little.
+# Points of lips, eyes and brows count this much; those of the outline, which nothing marks in a picture, this little.
 _MUCH, _LITTLE = 3.0, 0.5
 _PROBABILITY_FLOOR = 1e-4
 _DISTANCE_FLOOR = 1e-6
@@ -84,7 +84,7 @@ class FaceLoss(nn.Module):
         pairs = [(row_of[one], row_of[other]) for one, other in (*_MOUTH_PAIRS, *_LID_PAIRS, *_IRIS_PAIRS)]
         self.pairs = tuple(zip(*pairs, strict=True))
         importance = torch.ones(len(FACE_POINTS))
-        importance[MOUTH_ROWS], importance[EYE_ROWS], importance[OUTLINE_ROWS] = _MUCH, _MUCH, _LITTLE
+        importance[MOUTH_ROWS.start : BROW_ROWS.stop], importance[OUTLINE_ROWS] = _MUCH, _LITTLE
         self.register_buffer("importance", importance, persistent=False)
 
     def forward(self, told: dict[str, Tensor], batch: Batch) -> Losses:
