@@ -36,8 +36,8 @@ def by_channel(rows: Sequence[VideoJudged]) -> list[list[str]]:
     arkit = ArkitMap(open_head())
     shown = rows[0].material.scenes[SYNTHETIC]
     chosen = np.concatenate([frontal(scene) for scene in shown])
-    true = np.concatenate([_weights(arkit, _whole(scene.truths)) for scene in shown])
-    told = [np.concatenate([_weights(arkit, _whole(vars(seen))) for _, seen in row.pairs(SYNTHETIC)]) for row in rows]
+    true = np.concatenate([weights_of(arkit, whole(scene.truths)) for scene in shown])
+    told = [np.concatenate([weights_of(arkit, whole(vars(seen))) for _, seen in row.pairs(SYNTHETIC)]) for row in rows]
     lines: list[list[str]] = []
     for number, name in enumerate(ARKIT_SHAPES):
         made = int((true[chosen, number] > _MADE).sum())
@@ -57,7 +57,7 @@ def response(true: Floats, told: Floats) -> tuple[float, float]:
     return (slope * float(spread / told.std()) if told.std() > 0.0 else 0.0), slope
 
 
-def _weights(arkit: ArkitMap, motions: Floats) -> NDArray[np.float32]:
+def weights_of(arkit: ArkitMap, motions: Floats) -> NDArray[np.float32]:
     """Motions [F, 50 + 3 + 2 + 4] -> [F, 52]; NaN where a motion is unknown."""
     weights = np.full((len(motions), len(ARKIT_SHAPES)), np.nan, np.float32)
     cuts = np.cumsum([PART_BY_NAME[name].size for name in _PARTS[:-1]])
@@ -67,5 +67,6 @@ def _weights(arkit: ArkitMap, motions: Floats) -> NDArray[np.float32]:
     return weights
 
 
-def _whole(parts: Mapping[str, Floats]) -> Floats:
+def whole(parts: Mapping[str, Floats]) -> Floats:
+    """The parts of motions that ARKit knows, [F, 59]."""
     return np.concatenate([parts[name] for name in _PARTS], axis=1)

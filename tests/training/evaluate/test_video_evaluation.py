@@ -17,9 +17,11 @@ from models.head.flame import JAW, open_head
 from models.head.landmarks import FACE_POINTS, LandmarkRig, open_head_landmarks
 from models.head.rotation import axis_angle_from_matrix, matrix_from_axis_angle
 from protocol.frame import ARKIT_SHAPES
-from training.data.face_store import MARGIN, PICTURE_PX, FaceClip, FaceClipInfo, FaceWriter
+from training.data.face_store import MARGIN, PICTURE_PX, FaceClip, FaceClipInfo, FaceStore, FaceWriter
+from training.data.made_up_faces import made_up_faces
 from training.evaluate import video, video_subjects
 from training.evaluate import video_metrics as measure
+from training.evaluate.channel_sheet import sheet, strongest
 from training.evaluate.checked_blinks import BLINKS
 from training.evaluate.video_channels import by_channel
 from training.evaluate.video_columns import COLUMNS
@@ -343,6 +345,34 @@ def test_a_channel_is_told_as_far_as_it_comes_out() -> None:
     assert correlation > 0.97
     assert slope == pytest.approx(0.5, abs=0.06)
     assert by_channel([]) == []
+
+
+def test_the_sheet_shows_the_face_that_makes_a_shape_most(tmp_path: Path) -> None:
+    arkit, cheek = ArkitMap(open_head()), ARKIT_SHAPES.index("cheekPuff")
+    made_up_faces(tmp_path / "made", clips=1, pictures=3)
+    clip = FaceStore(tmp_path / "made")[0]
+    scenes: list[Scene] = []
+    for number, weights in enumerate(([0.1, 0.9, 0.4], [0.3, 1.0, 0.5])):
+        truths = {name: values.copy() for name, values in clip.truths.items()}
+        for row, weight in enumerate(weights):
+            given = np.zeros(52)
+            given[cheek] = weight
+            for name, values in zip(("expression", "jaw", "eyelids", "gaze"), arkit.to_motion(given), strict=True):
+                truths[name][row] = values
+        truths["rotation"][:] = np.eye(3).ravel()
+        truths["visibility"][:] = 1.0
+        # The one that makes it most looks away.
+        if number == 1:
+            truths["rotation"][1] = matrix_from_axis_angle(np.array([0.0, 1.2, 0.0])).ravel()
+        show = [VideoFrame(picture, index + 1, index) for index, picture in enumerate(clip.pictures)]
+        scenes.append(Scene(f"scene {number}", 3, lambda show=show: iter(show), truths=truths))
+    scene, picture, weight = strongest(scenes, arkit)["cheekPuff"]
+    assert (scene.name, picture) == ("scene 0", 1)
+    assert weight == pytest.approx(0.9, abs=0.1)
+    drawn = sheet({"cheekPuff": (scene, picture, weight)}, [Counter()], open_head())  # type: ignore[list-item]
+    assert drawn.shape == (160 + 2 * 18, 3 * 160, 3)
+    truth, told = drawn[18:178, 160:320], drawn[18:178, 320:]
+    assert (truth != told).any(axis=2).sum() > 50
 
 
 def test_clips_are_held_against_the_teacher() -> None:
