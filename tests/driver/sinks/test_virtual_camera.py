@@ -176,7 +176,7 @@ def test_without_opengl_it_stays_dark_and_says_what_to_install(camera, monkeypat
     monkeypatch.setattr("models.head.picture.drawing_context", fail)
     pictures = CameraPictures("", SMALL, OPEN_HEAD_ID)
     assert not pictures.show(face(), None)
-    assert "install libegl1 and libgl1-mesa-dri" in pictures.take_sentences()[-1]
+    assert "install libegl1, libgl1 and libgl1-mesa-dri" in pictures.take_sentences()[-1]
     assert not pictures.show(face(), None)
     assert pictures.take_sentences() == []
     pictures.close()
