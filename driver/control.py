@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from driver.errors import AvatarDriverError, UsageError
 from driver.knobs import Knobs
 from driver.sinks.listen import is_loopback, listen_for_datagrams
+from driver.sinks.sink import SaidOnce
 from driver.stage import Worker
 from protocol.frame import ProtocolError
 from protocol.osc import Argument, Message, decode_packet
@@ -40,7 +41,6 @@ _CENTRE, _FORGET_CENTRE = "/avatar/centre", "/avatar/centre/forget"
 _WISHES = (_CENTRE, _FORGET_CENTRE)
 _POLL_S = 0.1
 _LONGEST_DATAGRAM = 65_535
-_MOST_SAID = 50
 
 
 class Turnable(Protocol):
@@ -90,8 +90,8 @@ class ControlInput:
         self, url: str, voice: Turnable | None, notify: Callable[[str], None], face: HasCentre | None = None
     ) -> None:
         host, port = _address(url)
-        self._voice, self._face, self._notify = voice, face, notify
-        self._said: set[str] = set()
+        self._voice, self._face = voice, face
+        self._say = SaidOnce(notify)  # a slider out of range sends a hundred messages
         self._ended = threading.Event()
         self._socket = listen_for_datagrams(url, host, port)
         self._socket.settimeout(_POLL_S)
@@ -136,12 +136,6 @@ class ControlInput:
         if self._face is None:
             raise UsageError("there is no camera that sees a head to centre; give --webcam or --video as well")
         return self._face.centre.ask if message.address == _CENTRE else self._face.centre.forget
-
-    def _say(self, sentence: str) -> None:
-        # A slider out of range sends a hundred of them.
-        if sentence not in self._said and len(self._said) < _MOST_SAID:
-            self._said.add(sentence)
-            self._notify(sentence)
 
 
 def _change(message: Message) -> tuple[str, int | float | str | tuple[float, ...]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from driver.errors import SinkError
 from driver.portrait import PictureSettings, Portrait
+from driver.sinks.sink import SaidOnce
 from driver.worn_head import head_called
 from protocol.frame import FaceFrame, Floats
 
@@ -63,8 +64,8 @@ class CameraPictures:
         self._camera: Any = None  # pyvirtualcam ships no types
         self._retry_s = 0.0
         self._is_blind = False
-        self._said: set[str] = set()
         self._sentences: list[str] = []
+        self._say = SaidOnce(self._sentences.append)
 
     def show(self, frame: FaceFrame, shape: Floats | None) -> bool:
         """Draw and hand over; False when there is no device now, or nothing to draw with."""
@@ -88,7 +89,8 @@ class CameraPictures:
 
     def take_sentences(self) -> list[str]:
         """What the user should know since this was last asked; each thing once until the device is there again."""
-        sentences, self._sentences = self._sentences, []
+        sentences = self._sentences.copy()
+        self._sentences.clear()
         return sentences
 
     def close(self) -> None:
@@ -109,10 +111,5 @@ class CameraPictures:
             self._retry_s = time.monotonic() + _RETRY_EVERY_S
             self._say(f"{error}; it is tried again meanwhile")
         else:
-            self._said.clear()
+            self._say.forget()
             self._say(f"the head is to be seen in the camera {self._camera.device}")
-
-    def _say(self, sentence: str) -> None:
-        if sentence not in self._said:
-            self._said.add(sentence)
-            self._sentences.append(sentence)

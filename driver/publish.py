@@ -12,7 +12,7 @@ from driver.sinks.ifacialmocap import open_ifacialmocap
 from driver.sinks.listen import is_listened_to
 from driver.sinks.livelink import open_livelink
 from driver.sinks.rate import limited
-from driver.sinks.sink import Notice, Sink, SinkContext
+from driver.sinks.sink import Notice, SaidOnce, Sink, SinkContext
 from driver.sinks.url import SinkUrl, parse_sink_url
 from driver.sinks.vmc import open_vmc
 from driver.sinks.vrchat import check_vrchat, open_vrchat
@@ -32,8 +32,7 @@ class Publisher:
 
     def __init__(self, sinks: Sequence[Sink], notice: Notice) -> None:
         self.sinks = tuple(sinks)
-        self._notice = notice
-        self._said: set[str] = set()
+        self._say = SaidOnce(notice)
         self.sent = 0
         self.failures: dict[str, int] = {}
 
@@ -48,9 +47,7 @@ class Publisher:
                 sink.send(frame, packet)
             except SinkError as error:
                 self.failures[sink.name] = self.failures.get(sink.name, 0) + 1
-                if str(error) not in self._said:
-                    self._said.add(str(error))
-                    self._notice(str(error))
+                self._say(str(error))
         self.sent += 1
 
     def clients(self) -> int | None:

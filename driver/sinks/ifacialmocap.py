@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from driver.sinks.datagram import DatagramSink
 from driver.sinks.listen import is_loopback, listen_for_datagrams
-from driver.sinks.sink import Sink, SinkContext
+from driver.sinks.sink import SaidOnce, Sink, SinkContext
 from driver.sinks.url import SinkUrl
 from protocol import ifacialmocap
 from protocol.frame import FaceFrame, ProtocolError
@@ -70,7 +70,7 @@ class IFacialMocapServer:
         self._context = context
         self._reply_port = reply_port
         self._clients: dict[str, _Client] = {}
-        self._said: set[str] = set()
+        self._say = SaidOnce(context.notice)  # a program that asks every second would fill the screen
         self._socket = listen_for_datagrams(name, host, port, if_taken=_IF_TAKEN)
         self._host, self.port = self._socket.getsockname()[:2]
         self._name = f"{name.rpartition(':')[0]}:{self.port}"
@@ -164,8 +164,3 @@ class IFacialMocapServer:
         client = self._clients.pop(host, None)
         if client is not None:
             client.socket.close()
-
-    def _say(self, sentence: str) -> None:
-        if sentence not in self._said:  # a program that asks every second would fill the screen
-            self._said.add(sentence)
-            self._context.notice(sentence)

@@ -47,6 +47,23 @@ class SinkContext:
     clock_ns: Callable[[], int] = time.perf_counter_ns
 
 
+class SaidOnce:
+    """A notice that passes each sentence on once, and `most` in all: what others send must not fill the screen."""
+
+    def __init__(self, notice: Notice, most: int = 50) -> None:
+        self._notice, self._most = notice, most
+        self._said: set[str] = set()
+
+    def __call__(self, sentence: str) -> None:
+        if sentence not in self._said and len(self._said) < self._most:
+            self._said.add(sentence)
+            self._notice(sentence)
+
+    def forget(self) -> None:
+        """Things have changed: what happens again is said again."""
+        self._said.clear()
+
+
 class HelloTimer:
     """Says when the hello is due again: at once, then every second of `clock_ns`."""
 

@@ -8,7 +8,7 @@ from typing import get_args
 from driver.sinks.datagram import DatagramSink, Pack
 from driver.sinks.listen import listen_for_datagrams, own_address
 from driver.sinks.rate import limited
-from driver.sinks.sink import HelloTimer, Notice, Sink, SinkContext
+from driver.sinks.sink import HelloTimer, Notice, SaidOnce, Sink, SinkContext
 from driver.sinks.url import SinkUrl
 from protocol import osc, vmc, vmc_requests
 from protocol.frame import FaceFrame, ProtocolError
@@ -23,8 +23,7 @@ class RequestReader:
 
     def __init__(self, name: str, host: str, port: int, notice: Notice) -> None:
         self.host, self.port = host, port
-        self._notice = notice
-        self._said: set[str] = set()
+        self._say = SaidOnce(notice)
         self._socket = listen_for_datagrams(f"{name} with listen={port}", host, port)
 
     def read(self) -> list[Requests]:
@@ -42,11 +41,6 @@ class RequestReader:
             except ProtocolError as error:
                 self._say(f"a VMC request changes nothing: {error}")
         return found
-
-    def _say(self, sentence: str) -> None:
-        if sentence not in self._said and len(self._said) < _REQUESTS_A_FRAME:
-            self._said.add(sentence)
-            self._notice(sentence)
 
     def close(self) -> None:
         """Listen no more."""

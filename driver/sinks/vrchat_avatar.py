@@ -12,7 +12,7 @@ from pathlib import Path
 from driver.errors import SinkError, UsageError
 from driver.sinks.listen import address_of, own_address
 from driver.sinks.oscquery import OscQueryServer, ask_host_info, ask_tree
-from driver.sinks.sink import Notice
+from driver.sinks.sink import Notice, SaidOnce
 from driver.sinks.vrchat_discovery import Client, Discovery
 from driver.stage import Worker
 from protocol.frame import ProtocolError
@@ -44,7 +44,7 @@ class AvatarWatch:
     """
 
     def __init__(self, host: str, notice: Notice, file: Path | None = None, interfaces: Sequence[str] = ()) -> None:
-        self._notice = notice
+        self._say = SaidOnce(notice)
         self._file = file
         self.port: int | None = None
         self.avatar = local_avatar(file)
@@ -52,7 +52,6 @@ class AvatarWatch:
         self._announced = ""
         self._ended = threading.Event()
         self._settled = threading.Event()
-        self._said: set[str] = set()
         if ":" in self._host:
             raise SinkError(f"VRChat cannot be looked for at {host}: it speaks IPv4; give such an address")
         name = f"AvatarDriver-{secrets.token_hex(3)}"
@@ -83,11 +82,6 @@ class AvatarWatch:
 
     def _fail(self, name: str, error: BaseException) -> None:
         self._say(f"VRChat's avatar is not followed any more: {error}")
-
-    def _say(self, sentence: str) -> None:
-        if sentence not in self._said:
-            self._said.add(sentence)
-            self._notice(sentence)
 
     def _watch(self) -> None:
         with self._discovery as discovery:

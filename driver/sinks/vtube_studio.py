@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from driver.errors import SinkError
 from driver.mailbox import Closed, Mailbox
-from driver.sinks.sink import Sink, SinkContext
+from driver.sinks.sink import SaidOnce, Sink, SinkContext
 from driver.sinks.url import SinkUrl
 from driver.sinks.vtube_studio_session import Parameters, Refused, Session, open_connection
 from driver.sinks.vtube_studio_token import TokenFile, tokens_folder
@@ -77,7 +77,6 @@ class VTubeStudioSink:
         tokens: Path | None = None,
     ) -> None:
         self._name, self._host, self._port = name, host, port
-        self._context = context
         self._parameters: Parameters = parameters
         self._token_file = TokenFile(tokens or tokens_folder(), host, port)
         self._frames: Mailbox[FaceFrame] = Mailbox(1)
@@ -85,7 +84,7 @@ class VTubeStudioSink:
         self._is_fed = False
         self._fed_since_s = 0.0
         self._wait_s = _FIRST_WAIT_S
-        self._said: set[str] = set()
+        self._say = SaidOnce(lambda sentence: context.notice(f"{name}: {sentence}"))
         self._worker = Worker(
             "vtube studio", self._run, lambda name, error: self._say(f"the output has ended: {error!r}")
         )
@@ -129,7 +128,7 @@ class VTubeStudioSink:
                     "VTube Studio has gone; it is waited for" if self._is_fed else f"{_NOT_THERE}; it is waited for"
                 )
             if self._is_fed and time.monotonic() - self._fed_since_s >= _WORKED_S:
-                self._said.clear()
+                self._say.forget()
                 self._wait_s = _FIRST_WAIT_S
             self._is_fed = False
             self._ended.wait(max(wait_s, self._wait_s))
@@ -144,11 +143,6 @@ class VTubeStudioSink:
             self._is_fed, self._fed_since_s = True, time.monotonic()
             self._say("VTube Studio takes the face")
             session.feed(self._frames, names)
-
-    def _say(self, sentence: str) -> None:
-        if sentence not in self._said:
-            self._said.add(sentence)
-            self._context.notice(f"{self._name}: {sentence}")
 
 
 def _not_it(error: Exception) -> str:
