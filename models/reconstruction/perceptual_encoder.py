@@ -61,8 +61,8 @@ class MouthFeatures(nn.Module):
     def __init__(self, shape: ReaderShape | None = None) -> None:
         super().__init__()
         self.reader = VisualSpeech(shape)
-        # Only its pictures' part is used.
-        self.reader.context, self.reader.visemes = nn.Identity(), nn.Identity()
+        # Only its pictures' part is used, and learnt.
+        del self.reader.context, self.reader.visemes
         self.feature_size = self.reader.feature_size
 
     def begin_at(self, reader: VisualSpeech) -> None:

@@ -116,11 +116,10 @@ class Stage:
 
 
 def _frontal(rng: np.random.Generator, count: int) -> Shot:
-    for _ in range(_TRIES):
+    while True:
         shot = draw_shot(rng, count, RATE_HZ)
         if np.arccos(np.clip(shot.rotations[:, 2, 2], -1.0, 1.0)).max() < _MOST_ASIDE_RAD:
-            break
-    return shot
+            return shot
 
 
 def _plain(rng: np.random.Generator, pictures: MouthPictures, acts: Acts, shot: Shot, info: FaceClipInfo) -> FaceClip:

@@ -69,7 +69,8 @@ def spoken_clips(data: MouthData, split: str, stores: list[str]) -> dict[str, li
     found: dict[str, list[SpokenClip]] = {}
     for name, clips in mouth_clips(data, split, stores).items():
         store = FaceStore(folder / name)
-        rows = {info.name: (int(first), int(count)) for info, first, count in _rows(store)}
+        spans = zip(store.first.tolist(), store.counts.tolist(), strict=True)
+        rows = {info.name: span for info, span in zip(store.infos, spans, strict=True)}
         found[name] = []
         for clip in clips:
             if clip.info.name in bases and clip.info.name in rows:
@@ -80,10 +81,6 @@ def spoken_clips(data: MouthData, split: str, stores: list[str]) -> dict[str, li
                 f"no clip of {folder / name} has a base; python -m training.data.base_motions tells of it"
             )
     return found
-
-
-def _rows(store: FaceStore) -> zip[tuple[object, int, int]]:
-    return zip(store.infos, store.first, store.counts, strict=True)
 
 
 class SpokenSequences(Dataset[Batch]):

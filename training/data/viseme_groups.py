@@ -48,7 +48,7 @@ _PAIRS = {
     (first, second): _ONE_VISEME[key]
     for first in PHONES
     for second in PHONES
-    for key in ((first, second), (first, VISEME_OF.get(second)))
+    for key in ((first, second), (first, VISEME_OF.get(second, "")))
     if key in _ONE_VISEME
 }
 

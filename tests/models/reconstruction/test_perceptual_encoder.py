@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.perceptual.visual_speech import MOUTH_PX, ReaderShape, VisualSpeech
 from models.reconstruction.perceptual_encoder import (
@@ -27,8 +27,9 @@ def residual(lookahead: int = 2, scale: float = 100.0, seed: int = 0) -> Percept
     """One whose residual is as large as if it had been taught; with statistics of its own."""
     torch.manual_seed(seed)
     module = PerceptualResidual(FEATURE, lookahead).eval()
-    nn.init.normal_(module.norm.running_mean, std=0.1)
     with torch.no_grad():
+        assert module.norm.running_mean is not None
+        module.norm.running_mean.normal_(std=0.1)
         module.last.weight.mul_(scale)
         module.last.bias.mul_(scale)
     return module
