@@ -28,6 +28,7 @@ from driver.fuse import Fuser
 from driver.heads import load_added_head
 from driver.idle import IdleMotion
 from driver.landmark_solver import LandmarkSolver
+from driver.mood import Mood
 from driver.native_face import NativeFace, NativeFaceSettings
 from driver.personal_face import PersonalFace
 from driver.pipeline import KNOWN_AFTER_NS, Branch, Pipeline
@@ -47,7 +48,7 @@ from driver.stage import Source, Stage
 from driver.ticker import Ticker
 from driver.track import FaceTracker
 from driver.types import AudioChunk, VideoFrame
-from driver.weights import find_audio_model, find_native_face
+from driver.weights import MOOD_MODEL, find_audio_model, find_native_face, find_weights
 from models.head.arkit import ArkitMap
 from models.head.flame import open_head
 from models.head.mirror import MotionMirror
@@ -99,6 +100,8 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
     face = PersonalFace(arkit, profile, learner) if picture.name else None
     voice = _voice(settings) if sound.name else None
     level = SoundLevel(profile.sound if profile is not None and sound.is_device else None) if sound.name else None
+    # On the processor: sixty times a second so little that carrying it to another device costs more.
+    mood = Mood(OnnxNetwork(find_weights(MOOD_MODEL), "cpu"), settings.mood)
     mirror = MotionMirror(head) if settings.mirror else None
     builder = FrameBuilder(settings.frame, settings.head, arkit, motion_map, channels=settings.channels, mirror=mirror)
     hello = Hello("avatar-driver", __version__, settings.head, settings.rate_hz)
@@ -126,6 +129,7 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
             smoother=Smoother(settings.smooth),
             builder=builder,
             publisher=publisher,
+            mood=mood,
         )
         control = _control(settings, voice, face, notify)
     except BaseException:

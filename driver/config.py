@@ -27,6 +27,7 @@ from driver.framing import FrameSettings
 from driver.fuse import FuseSettings
 from driver.idle import IdleSettings
 from driver.knobs import VoiceSettings
+from driver.mood import MoodSettings
 from driver.portrait import PictureSettings
 from driver.smooth import SmoothSettings
 from protocol.frame import OPEN_HEAD_ID
@@ -97,6 +98,7 @@ class Settings:
     camera: CameraSettings = field(default_factory=CameraSettings)
     fuse: FuseSettings = field(default_factory=FuseSettings)
     smooth: SmoothSettings = field(default_factory=SmoothSettings)
+    mood: MoodSettings = field(default_factory=MoodSettings)
     frame: FrameSettings = field(default_factory=FrameSettings)
     voice: VoiceSettings = field(default_factory=VoiceSettings)
     idle: IdleSettings = field(default_factory=IdleSettings)

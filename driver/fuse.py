@@ -42,7 +42,10 @@ class FuseSettings:
 
 @dataclass(frozen=True, eq=False)
 class Fused:
-    """The face at one tick: `vector` float32 [VECTOR_SIZE] and what does not need smoothing."""
+    """The face at one tick: `vector` float32 [VECTOR_SIZE] and what does not need smoothing.
+
+    valence, arousal   what the voice says of them; `driver.mood` adds what the face does
+    """
 
     vector: Floats
     capture_ns: int | None
@@ -212,11 +215,6 @@ class Fuser:
             shape=identity.shape if identity is not None else None,
             laughter=audio.laughter if audio else 0.0,
             speech=audio.speech if audio else 0.0,
-            valence=_mean(video, audio, "valence"),
-            arousal=_mean(video, audio, "arousal"),
+            valence=audio.valence if audio else 0.0,
+            arousal=audio.arousal if audio else 0.0,
         )
-
-
-def _mean(video: Motion | None, audio: Motion | None, name: str) -> float:
-    values = [float(getattr(motion, name)) for motion in (video, audio) if motion is not None]
-    return sum(values) / len(values) if values else 0.0

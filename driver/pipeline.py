@@ -1,7 +1,7 @@
-"""The whole path on one screen: camera and microphone -> encoders -> ticks -> fuse -> smooth -> frame -> sinks.
+"""The whole path on one screen: camera and microphone -> encoders -> ticks -> fuse -> smooth -> mood -> frame -> sinks.
 
     source -> [mailbox] -> tracker -> solver  -> [timeline] -\\
-                                                              ticker -> fuser -> smoother -> frame builder -> publisher
+                                                              ticker -> fuser -> smoother -> mood -> frame -> publisher
     source -> [mailbox] -> audio encoder      -> [timeline] -/
 
 Arrows with a box are one thread's hand-over to the next; all else are plain objects. The first error stops everything.
@@ -22,6 +22,7 @@ from driver.framing import FrameBuilder
 from driver.fuse import Fuser
 from driver.mailbox import Closed, Mailbox
 from driver.metrics import Meter, RateMeter
+from driver.mood import Mood
 from driver.smooth import Smoother
 from driver.stage import Source, Stage, Worker
 from driver.ticker import Ticker
@@ -80,7 +81,10 @@ class Branch:
 
 
 class Pipeline:
-    """Wires the path and runs it. `run` blocks until the files end, `stop` is called or something fails."""
+    """Wires the path and runs it. `run` blocks until the files end, `stop` is called or something fails.
+
+    Without a `mood` a frame's valence and arousal are the voice's own.
+    """
 
     def __init__(
         self,
@@ -92,12 +96,13 @@ class Pipeline:
         builder: FrameBuilder,
         publisher: Stage[FaceFrame, None],
         *,
+        mood: Mood | None = None,
         on_frame: Callable[[FaceFrame], None] = lambda frame: None,
     ) -> None:
         self.video, self.audio = video, audio
         self.branches = [branch for branch in (video, audio) if branch is not None]
         self.ticker, self.fuser, self.smoother, self.builder = ticker, fuser, smoother, builder
-        self.publisher, self.on_frame = publisher, on_frame
+        self.mood, self.publisher, self.on_frame = mood, publisher, on_frame
         self.meters = {name: Meter(name) for name in ("fuse", "publish", "age")}
         self.rate = RateMeter()
         if not ticker.is_paced:
@@ -154,6 +159,8 @@ class Pipeline:
         began_ns = time.perf_counter_ns()
         fused = self.fuser.at(known_ns)
         vector = self.smoother.process(fused.vector, tick_ns)
+        if self.mood is not None:
+            fused = self.mood.felt(fused, vector, tick_ns)
         frame = self.builder.build(fused, vector, tick_ns, self.ticker.now_ns(tick_ns))
         fused_ns = time.perf_counter_ns()
         self.publisher.process(frame)

@@ -15,6 +15,8 @@ DEFAULT_AUDIO_MODEL = "voice.onnx"
 FACE_MODEL = "face.onnx"
 # What finds faces for it lies beside it under this name.
 FACE_DETECTOR = "face_detector.onnx"
+# What a face feels, told from the coefficients that move it.
+MOOD_MODEL = "emotion.onnx"
 
 
 def find_weights(name: str, override: Path | None = None, folder: Path | None = None) -> Path:
