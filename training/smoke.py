@@ -13,11 +13,13 @@ from training.audio_baseline import speech_like
 from training.data.clips import MOTION_SIZE, Clip, ClipInfo, ClipWriter, whole_hops
 from training.data.made_up_emotions import made_up_emotions
 from training.data.made_up_faces import made_up_faces
+from training.data.made_up_networks import made_up_coarse
 from training.data.made_up_talkers import made_up_talkers
 from training.recipe import read_table, recipe_path
 
 _STEPS = 6
 _CLIP_S = 2.0
+_SIDE_PX = 48
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,10 @@ _MADE_UP = {
     "face_detector": _FACES,
     "visual_speech": _MadeUp(made_up_talkers, ("data.pictures=8",)),
     "spectre": _MadeUp(made_up_talkers, ("data.pictures=8",)),
+    "deca_coarse": _MadeUp(made_up_faces, (f"data.size_px={_SIDE_PX}",)),
+    "deca_detail": _MadeUp(made_up_faces, (f"data.size_px={_SIDE_PX}", "data.each=2", "size_px=32")),
     "emotion": _MadeUp(made_up_emotions),
+    "emoca": _MadeUp(made_up_emotions, (f"data.side_px={_SIDE_PX}",)),
     "emotion_from_coefficients": _MadeUp(
         made_up_emotions,
         (
@@ -54,6 +59,7 @@ _BASES = {
     "expression": "expression_run",
     "emotion_from_coefficients": "teacher_run",
     "visual_speech": "reader",
+    "deca_coarse": "coarse_run",
 }
 
 
@@ -69,6 +75,10 @@ def smoke_table(recipe: str, settings: list[str], folder: Path) -> dict[str, Any
         made_up.make(folder / name)
     if "phones" in table["data"]:
         table["data"]["phones"] = list(table["data"]["stores"])
+    if task == "emoca":
+        table |= made_up_coarse(folder, _SIDE_PX)
+    elif "texture" in table:
+        table["texture"] = made_up_coarse(folder, _SIDE_PX)["texture"]
     for name, setting in _BASES.items():
         for section in (table, table["data"]):
             if section.get(setting):
