@@ -52,7 +52,7 @@ def write_head(head_id: str, target: Path) -> None:
         target.write_bytes(data)
     except OSError as error:
         raise RunError(f"{target} cannot be written: {error.strerror}; choose another place") from error
-    print(f"{head_id} with {len(TARGETS)} shapes to {target} ({len(data) / 1e6:.1f} MB)")
+    print(f"{head_id} with {len(TARGETS)} morph targets to {target} ({len(data) / 1e6:.1f} MB)")
 
 
 def target_weights(arkit: NDArray[np.floating[Any]]) -> Floats:

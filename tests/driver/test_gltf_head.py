@@ -111,7 +111,7 @@ def test_the_command_writes_it(tmp_path, capsys):
     target = tmp_path / "open_head.glb"
     assert cli.main(["head", "export", str(target)]) == 0
     assert target.read_bytes() == head_glb(HEAD)
-    assert f"open-head/1 with 53 shapes to {target} (2.0 MB)" in capsys.readouterr().out
+    assert f"open-head/1 with 53 morph targets to {target} (2.0 MB)" in capsys.readouterr().out
     assert cli.main(["head", "export", str(target), "--head", "nobody"]) == 1
     assert "there is no head 'nobody'" in capsys.readouterr().err
     assert cli.main(["head", "export", str(tmp_path / "no" / "folder.glb")]) == 1
