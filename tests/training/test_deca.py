@@ -43,7 +43,7 @@ from training.recipe import RecipeError
 from training.reconstruction_checkpoints import begin_at, load_patch_features, load_recogniser
 from training.render.reconstruction import DetailScene, Reconstruction
 from training.run import main
-from training.tasks.deca_coarse import load_coarse
+from training.tasks.deca_coarse import CoarseRecipe, CoarseStudent, load_coarse
 from training.tasks.deca_detail import load_detail
 
 
@@ -436,3 +436,22 @@ def test_the_coarse_recipe_learns_every_loss(tmp_path: Path) -> None:
     figures = json.loads((run / "figures.jsonl").read_text().splitlines()[-1])
     assert {"landmarks", "eyes", "lips", "photometric", "shape", "expression", "texture", "light"} <= figures.keys()
     assert np.isfinite(figures["nme"])
+
+
+def test_a_face_cannot_hide_from_the_picture() -> None:
+    """What is masked is decided without gradients: on a picture that no face explains, a smaller one is no better."""
+    texture = TextureModel(torch.full((3, 16, 16), 0.5), torch.zeros(1, 3, 16, 16))
+    recipe = CoarseRecipe("deca_coarse", "deca_coarse", data=PeopleData("", {}, size_px=48), texture="")
+    student = CoarseStudent(recipe, texture)
+    face = random_codes(2)
+    cam = face.cam.clone().requires_grad_()
+    batch = {
+        "picture": torch.zeros(2, 3, 48, 48), "mask": torch.ones(2, 1, 48, 48),
+        "landmarks": torch.zeros(2, 68, 2), "seen": torch.ones(2, 68),
+    }  # fmt: skip
+    flat = FaceCode(**(vars(face) | {"cam": cam, "tex": torch.zeros(2, 50)}))
+    (slope,) = torch.autograd.grad(student.losses(flat, batch)["photometric"], cam)
+    # All colours are alike and the light is even: no place is better than another, inside of the face.
+    with torch.no_grad():
+        whole = student.losses(flat, batch)["photometric"]
+    assert float(slope[:, 0].abs().max()) < 0.02 * float(whole)

@@ -65,14 +65,25 @@ def pair_distances(landmarks: Tensor, pairs: tuple[tuple[int, int], ...]) -> Ten
     return ((one - other).square().sum(dim=2) + _DISTANCE_FLOOR**2).sqrt()
 
 
-def eye_closure_loss(told: Tensor, truth: Tensor) -> Tensor:
-    """Mean difference of the lids' openings of landmarks [B, 68, 2], wherever the face is."""
-    return (pair_distances(told, LID_PAIRS) - pair_distances(truth, LID_PAIRS)).abs().mean()
+def eye_closure_loss(told: Tensor, truth: Tensor, seen: Tensor | None = None) -> Tensor:
+    """Mean difference of the lids' openings of landmarks [B, 68, 2], wherever the face is.
+
+    Of pairs whose ends are both `seen` [B, 68] 0..1, where that is given.
+    """
+    return _opening_loss(told, truth, seen, LID_PAIRS)
 
 
-def lip_distance_loss(told: Tensor, truth: Tensor) -> Tensor:
+def lip_distance_loss(told: Tensor, truth: Tensor, seen: Tensor | None = None) -> Tensor:
     """Likewise, of the inner lips."""
-    return (pair_distances(told, LIP_PAIRS) - pair_distances(truth, LIP_PAIRS)).abs().mean()
+    return _opening_loss(told, truth, seen, LIP_PAIRS)
+
+
+def _opening_loss(told: Tensor, truth: Tensor, seen: Tensor | None, pairs: tuple[tuple[int, int], ...]) -> Tensor:
+    apart = (pair_distances(told, pairs) - pair_distances(truth, pairs)).abs()
+    if seen is None:
+        return apart.mean()
+    one, other = (seen[:, list(ends)] for ends in zip(*pairs, strict=True))
+    return (one * other * apart).sum() / (one * other).sum().clamp(min=1e-6)
 
 
 def photometric_loss(drawn: Tensor, picture: Tensor, mask: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.head.flame import open_head
 from models.reconstruction.code import FaceCode, decompose, joined, order_within, swapped
@@ -87,7 +88,8 @@ class CoarseStudent(nn.Module):
         vertices = self.scene.head(face)
         found = self._landmark_losses(face, batch, vertices) | reconstruction.code_losses(face)
         drawn = self.scene.draw(face, vertices, batch["picture"])
-        mask = batch["mask"] * drawn.face
+        # A mask with gradients would teach the face to hide: a small one covers few pixels that could be wrong.
+        mask = batch["mask"] * drawn.face.detach()
         found["photometric"] = reconstruction.photometric_loss(drawn.picture, batch["picture"], mask)
         if self.recogniser is not None:
             # Only geometry learns from it: texture and light stay, the picture itself is behind.
@@ -103,8 +105,8 @@ class CoarseStudent(nn.Module):
         truth = batch["landmarks"]
         return {
             "landmarks": reconstruction.landmark_loss(told, truth, batch["seen"]),
-            "eyes": reconstruction.eye_closure_loss(told, truth),
-            "lips": reconstruction.lip_distance_loss(told, truth),
+            "eyes": reconstruction.eye_closure_loss(told, truth, batch["seen"]),
+            "lips": reconstruction.lip_distance_loss(told, truth, batch["seen"]),
         }
 
     def _weighted(self, losses: Losses) -> Losses:
@@ -120,7 +122,7 @@ class CoarseTask:
         data, optim = recipe.data, recipe.optim
         self.batches = FacePeople(data, optim.batch, optim.seed, place.rank)
         held_out = FacePeople(data, min(32, optim.batch), 0, is_validation=True)
-        self._validation = [held_out[number] for number in range(data.validation_batches)]
+        self.judged = [held_out[number] for number in range(data.validation_batches)]
         torch.manual_seed(optim.seed)
         try:
             texture = load_texture_model(Path(recipe.texture))
@@ -135,7 +137,7 @@ class CoarseTask:
         """Figures on held-out people: landmarks, picture, and what the losses never saw: shape and openings in 3D."""
         assert isinstance(student, CoarseStudent)
         with torch.no_grad():
-            rows = [figures_of(student, batch) for batch in on_device_of(student, self._validation)]
+            rows = [figures_of(student, batch) for batch in on_device_of(student, self.judged)]
         found = {name: float(torch.stack([row[name] for row in rows]).nanmean()) for name in rows[0]}
         return {**found, "score": found["nme"] + _PHOTOMETRIC_NME * found["grey_levels"]}
 
@@ -147,32 +149,47 @@ class CoarseTask:
 
 def figures_of(student: CoarseStudent, batch: Batch) -> dict[str, Tensor]:
     """nme: landmarks' error in percent of the distance between the outer corners of the eyes (their 3D distance, seen
-    from the front, so that a turned head is not excused) · grey_levels: of the skin, of 255 · shape_mm: rms distance of
-    the head at rest from the true identity's, less what a mean head has · jaw_deg: of the opening · lids: 0..1.
+    from the front, so that a turned head is not excused) · grey_levels: of the skin, of 255 · shape_mm: distance of the
+    landmarks at rest from the true identity's, and what a mean head's is · jaw_deg: of the opening · lids: 0..1 ·
+    crop_sd: how far the expression moves, in standard deviations (mean over its numbers), when the crop is shifted by
+    5 % of its side and 5 % larger: the bound of what a driver's crop may do
     """
     face = decompose(student.encoder(batch["picture"]))
     vertices = student.scene.head(face)
     told = student.scene.landmarks(face, vertices)
     drawn = student.scene.draw(face, vertices, batch["picture"])
-    mask = batch["mask"] * drawn.face
+    mask = batch["mask"] * drawn.face.detach()
     rest = student.scene.head
     points = rest.landmarks(rest.at_rest(face.shape))
     between = face.cam[:, 0] * (points[:, 36] - points[:, 45]).norm(dim=1)
     seen = batch["seen"]
     error = ((told - batch["landmarks"]).norm(dim=2) * seen).sum(dim=1) / seen.sum(dim=1).clamp(min=1.0) / between
-    apart = (rest.at_rest(face.shape) - rest.at_rest(torch.nan_to_num(batch["shape"])))[:, rest.corners.unique()]
-    apart_mean = rest.at_rest(0.0 * face.shape) - rest.at_rest(torch.nan_to_num(batch["shape"]))
-    apart_mean = apart_mean[:, rest.corners.unique()]
+    true_points = rest.landmarks(rest.at_rest(torch.nan_to_num(batch["shape"])))
+    mean_points = rest.landmarks(rest.at_rest(torch.zeros_like(face.shape)))
     known = torch.where(torch.isfinite(batch["shape"]).all(dim=1) & (batch["belief"][:, 0] > 0.9), 1.0, torch.nan)
     grey = (mask * (drawn.picture - batch["picture"]).abs()).sum() / (3.0 * mask.sum()).clamp(min=1.0)
     return {
         "nme": 100.0 * error.nanmean(),
         "grey_levels": 255.0 * grey,
-        "shape_mm": (_MM * known * apart.norm(dim=2).mean(dim=1)).nanmean(),
-        "mean_head_mm": (_MM * known * apart_mean.norm(dim=2).mean(dim=1)).nanmean(),
+        "shape_mm": (_MM * known * _aligned_distance(points, true_points)).nanmean(),
+        "mean_head_mm": (_MM * known * _aligned_distance(mean_points, true_points)).nanmean(),
         "jaw_deg": torch.rad2deg(face.jaw[:, 0] - batch["jaw"][:, 0]).abs().nanmean(),
         "lids": (face.lids - batch["eyelids"]).abs().nanmean(),
+        "crop_sd": (decompose(student.encoder(_another_crop(batch["picture"]))).exp - face.exp).abs().mean(),
     }
+
+
+def _aligned_distance(points: Tensor, truth: Tensor) -> Tensor:
+    """Mean distance [B] of points [B, N, 3] from the truth, both about their middles."""
+    apart = (points - points.mean(dim=1, keepdim=True)) - (truth - truth.mean(dim=1, keepdim=True))
+    return apart.norm(dim=2).mean(dim=1)
+
+
+def _another_crop(pictures: Tensor) -> Tensor:
+    """The same pictures [B, 3, S, S] in crops 5 % of a side to the right and 5 % larger; their border is drawn out."""
+    theta = pictures.new_tensor([[1.05, 0.0, 2.0 * 0.05], [0.0, 1.05, 0.0]]).expand(len(pictures), -1, -1)
+    grid = functional.affine_grid(theta, list(pictures.shape), align_corners=False)
+    return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
 
 def save_coarse(path: Path, weights: dict[str, Tensor], recipe: CoarseRecipe) -> Path:

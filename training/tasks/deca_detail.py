@@ -129,14 +129,14 @@ class DetailTask:
         held_out = min(24, optim.batch)
         if recipe.wrinkles.people:
             self.batches = WrinkledPictures(recipe.wrinkles, scene, optim.batch, data.each, optim.seed, place.rank)
-            judged = WrinkledPictures(recipe.wrinkles, scene, held_out, data.each, 0, is_validation=True)
+            held = WrinkledPictures(recipe.wrinkles, scene, held_out, data.each, 0, is_validation=True)
         else:
             coarse, size_px = load_coarse(Path(recipe.coarse_run) / "deca_coarse.safetensors")
             if size_px != data.size_px:
                 raise RecipeError(f"data.size_px is {data.size_px}; the coarse encoder was taught at {size_px}")
             self.batches = FacePeople(data, optim.batch, optim.seed, place.rank)
-            judged = FacePeople(data, held_out, 0, is_validation=True)
-        self._validation = [judged[number] for number in range(data.validation_batches)]
+            held = FacePeople(data, held_out, 0, is_validation=True)
+        self.judged = [held[number] for number in range(data.validation_batches)]
         seen_by = coarse.encoder if coarse is not None and isinstance(coarse.encoder, Features) else Features()
         patches = load_patch_features(Path(recipe.patches)) if recipe.patches else PatchFeatures(seen_by)
         self.student = DetailStudent(recipe, scene, coarse, patches)
@@ -149,7 +149,7 @@ class DetailTask:
         with torch.no_grad():
             rows = [
                 figures_of(student, batch) | (posed_anew(student, batch) if "displacement" in batch else {})
-                for batch in on_device_of(student, self._validation)
+                for batch in on_device_of(student, self.judged)
             ]
         found = {name: float(torch.stack([row[name] for row in rows]).mean()) for name in rows[0]}
         return {**found, "score": found.get("posed_anew_mm", found["grey_levels"])}

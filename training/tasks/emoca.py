@@ -98,7 +98,7 @@ class EmocaStudent(nn.Module):
         picture = batch["picture"]
         return {
             "emotion": emotion_loss(self.reader, self.shown(drawn, picture), picture),
-            "photometric": photometric_loss(drawn.picture, picture, batch["mask"] * drawn.face),
+            "photometric": photometric_loss(drawn.picture, picture, batch["mask"] * drawn.face.detach()),
             **landmark_losses(told, batch["landmarks"], batch["seen"]),
             "expression": size_loss(face.exp),
         }
