@@ -45,6 +45,7 @@ class FrameBuilder:
     motion_map   carries the motion over to another head, whose id the frames bear
     channels     by ARKit's names; default: `default_channels`
     mirror       exchanges left and right in everything that is sent
+    subject      whose face it is, where many are sent
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class FrameBuilder:
         *,
         channels: Mapping[str, Channel] | None = None,
         mirror: MotionMirror | None = None,
+        subject: str = "",
     ) -> None:
         self._settings = settings
+        self._subject = subject
         self.set_channels(default_channels() if channels is None else channels)
         self._mirror = mirror
         self._head_id = head_id
@@ -100,6 +103,7 @@ class FrameBuilder:
             speech=fused.speech,
             valence=fused.valence,
             arousal=fused.arousal,
+            subject=self._subject,
             **named,
         )
         self._seq += 1

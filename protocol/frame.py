@@ -11,6 +11,7 @@ Times are integer nanoseconds of one monotonic clock (`time.perf_counter_ns` of 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,6 +117,9 @@ PARTS: tuple[Part, ...] = (
 )
 PART_BY_NAME: dict[str, Part] = {part.name: part for part in PARTS}
 
+# What is safe in a URL, in an OSC address and as a name in Unreal.
+_SUBJECT = re.compile(r"[A-Za-z0-9_.-]{0,32}")
+
 # float32 rounding of a bound (pi, for example) may land just outside it.
 _TOLERANCE = 1e-5
 # Protocols that know only "a face" and "no face" say "no face" below this confidence.
@@ -150,6 +154,7 @@ class FaceFrame:
     publish_ns   when the frame was handed to the sinks
     head         id of the head model that `expression`, `jaw` and `shape` belong to
     shape        None in frames that do not carry the identity
+    subject      whose face it is, for senders of many: up to 32 letters, digits, _ . - ; "" from senders of one
     """
 
     seq: int
@@ -169,6 +174,7 @@ class FaceFrame:
     speech: float = 0.0
     valence: float = 0.0
     arousal: float = 0.0
+    subject: str = ""
 
     def __post_init__(self) -> None:
         for name in ("seq", "capture_ns", "publish_ns"):
@@ -178,6 +184,7 @@ class FaceFrame:
         head: Any = self.head
         if not isinstance(head, str) or not 1 <= len(head.encode("utf-8", "replace")) <= 64 or not head.isprintable():
             raise ProtocolError(f"head is {head!r}; it must be a printable id of 1..64 bytes")
+        check_subject(self.subject)
         for part in PARTS:
             given: Any = getattr(self, part.name)
             if part.is_optional and given is None:
@@ -198,14 +205,21 @@ class FaceFrame:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, FaceFrame):
             return NotImplemented
-        return (self.seq, self.capture_ns, self.publish_ns, self.head) == (
+        return (self.seq, self.capture_ns, self.publish_ns, self.head, self.subject) == (
             other.seq,
             other.capture_ns,
             other.publish_ns,
             other.head,
+            other.subject,
         ) and all(_same(self.part(part.name), other.part(part.name)) for part in PARTS)
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def check_subject(subject: object) -> None:
+    """ProtocolError unless `subject` can name a face; "" names none."""
+    if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
+        raise ProtocolError(f"subject is {subject!r}; it must be up to 32 letters, digits, _ . or -")
 
 
 def _same(one: Floats | None, other: Floats | None) -> bool:

@@ -44,7 +44,7 @@ _VALUES = struct.Struct(f">B{len(CHANNELS)}f")
 class LiveLinkOptions:
     """How a face presents itself to Unreal.
 
-    subject     name of the Live Link subject, ASCII; one a face
+    subject     name of the Live Link subject, ASCII; one a face. A frame that names its own is sent under that
     head_scale  unit of the head's three angles: "radians", "half_turns" (degrees / 180) or "degrees"
     eye_scale   unit of the eyes' six angles
     no_face     what to do while nothing of the face is known: "send" it all the same, as it eases to neutral; or the
@@ -123,7 +123,8 @@ def _head(frame: FaceFrame, options: LiveLinkOptions) -> bytes:
     number, rest = divmod((frame.publish_ns + options.zero_ns) * options.rate_hz, 1_000_000_000)
     # float32 would round the last fractions of a frame up to 1.
     sub_frame = min(rest / 1e9, 1 - 2**-24)
-    texts = b"".join(_TEXT_LENGTH.pack(len(text)) + text.encode() for text in (options.device_id, options.subject))
+    subject = frame.subject or options.subject
+    texts = b"".join(_TEXT_LENGTH.pack(len(text)) + text.encode() for text in (options.device_id, subject))
     return bytes((VERSION,)) + texts + _TIME.pack(number % 2**31, sub_frame, options.rate_hz, 1)
 
 

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import msgpack
 import numpy as np
 
-from protocol.frame import PART_BY_NAME, PARTS, SCHEMA_VERSION, FaceFrame, Part, ProtocolError
+from protocol.frame import PART_BY_NAME, PARTS, SCHEMA_VERSION, FaceFrame, Part, ProtocolError, check_subject
 from protocol.hello import Hello, fields_of, hello_of
 
 # Payload of one Ethernet frame without IP and UDP headers: larger datagrams are split, and lost whole with any piece.
@@ -43,6 +43,8 @@ def encode(frame: FaceFrame) -> bytes:
         "publish_ns": frame.publish_ns,
         "head": frame.head,
     }
+    if frame.subject:
+        fields["subject"] = frame.subject
     for part in PARTS:
         value = getattr(frame, part.name)
         if part.is_scalar:
@@ -136,6 +138,8 @@ def _face(fields: dict[Any, Any]) -> FaceFrame:
         if name not in fields:
             raise ProtocolError(f"the frame has no {name}")
         parts[name] = fields[name]
+    parts["subject"] = fields.get("subject", "")
+    check_subject(parts["subject"])
     if _is_plain(parts, values, arrays):
         frame = object.__new__(FaceFrame)
         frame.__dict__.update(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,7 +14,7 @@ from driver.types import AUDIO_RATE_HZ
 from protocol.frame import Floats
 
 _FORMATS = {"s16le": ("<i2", 32_768.0), "s32le": ("<i4", 2_147_483_648.0), "f32le": ("<f4", 1.0)}
-_OPTIONS = ("rate", "channels", "format")
+FORMAT_OPTIONS = ("rate", "channels", "format")
 _MOST_CHANNELS = 32
 
 
@@ -62,20 +63,24 @@ def parse_pcm(address: str) -> PcmAddress:
         raise UsageError(f"{address} is no source of raw sound; give - for stdin, or pcm://127.0.0.1:5580?rate=24000")
     given = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in given:
-        if name not in _OPTIONS:
-            raise UsageError(f"{address}: unknown option {name!r}; there are: {', '.join(_OPTIONS)}")
+        if name not in FORMAT_OPTIONS:
+            raise UsageError(f"{address}: unknown option {name!r}; there are: {', '.join(FORMAT_OPTIONS)}")
+    return PcmAddress(None if is_stdin else parts.hostname, port or 0, parse_format(address, given))
+
+
+def parse_format(address: str, given: Mapping[str, str]) -> PcmFormat:
+    """What the FORMAT_OPTIONS among `given` tell; UsageError, which begins with `address`, when they tell nonsense."""
     encoding = given.get("format", PcmFormat.encoding)
     if encoding not in _FORMATS:
         raise UsageError(f"{address}: format is {encoding!r}; it must be one of {', '.join(_FORMATS)}")
-    pcm_format = PcmFormat(
+    return PcmFormat(
         _whole_number(address, "rate", given, PcmFormat.rate_hz, LOWEST_RATE_HZ, HIGHEST_RATE_HZ),
         _whole_number(address, "channels", given, PcmFormat.channels, 1, _MOST_CHANNELS),
         encoding,
     )
-    return PcmAddress(None if is_stdin else parts.hostname, port or 0, pcm_format)
 
 
-def _whole_number(address: str, name: str, given: dict[str, str], default: int, lowest: int, highest: int) -> int:
+def _whole_number(address: str, name: str, given: Mapping[str, str], default: int, lowest: int, highest: int) -> int:
     text = given.get(name, str(default))
     if not text.isdecimal() or not lowest <= int(text) <= highest:
         raise UsageError(f"{address}: {name} is {text!r}; it must be a whole number within {lowest}..{highest}")

@@ -9,6 +9,7 @@ from protocol.frame import FaceFrame
 
 # The driver catches up with as much after a stall, at once. Frames that it owes are not too many.
 _CATCH_UP_NS = 250_000_000
+_MOST_SUBJECTS = 1024
 
 
 class RateLimit:
@@ -35,12 +36,17 @@ class RateLimit:
 
 
 def limited(pack: Pack, rate_hz: float | None, clock_ns: Callable[[], int]) -> Pack:
-    """`pack`, but for no more than `rate_hz` frames a second; None = for all of them."""
+    """`pack`, but for no more than `rate_hz` frames a second of each subject; None = for all of them."""
     if rate_hz is None:
         return pack
-    limit = RateLimit(rate_hz, clock_ns)
+    limits: dict[str, RateLimit] = {}
 
     def pack_some(frame: FaceFrame, packet: bytes) -> Sequence[bytes]:
+        limit = limits.get(frame.subject)
+        if limit is None:
+            if len(limits) >= _MOST_SUBJECTS:
+                limits.clear()  # of those that have gone, mostly; the others may send one frame too early
+            limit = limits[frame.subject] = RateLimit(rate_hz, clock_ns)
         return pack(frame, packet) if limit.allows() else ()
 
     return pack_some

@@ -40,11 +40,15 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class SinkContext:
-    """`hello` introduces the stream to clients; `notice` takes sentences for the user; `clock_ns` is monotonic."""
+    """`hello` introduces the stream to clients; `notice` takes sentences for the user; `clock_ns` is monotonic.
+
+    subjects   how many faces are sent at once, at most: their frames come together, and queues must hold as many more
+    """
 
     hello: Hello
     notice: Notice
     clock_ns: Callable[[], int] = time.perf_counter_ns
+    subjects: int = 1
 
 
 class SaidOnce:

@@ -8,6 +8,7 @@ import logging
 import socket
 from collections.abc import Awaitable, Sequence
 from http import HTTPStatus
+from urllib.parse import parse_qsl, urlsplit
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
@@ -68,6 +69,7 @@ class WebSocketSink:
         self._hello = encode_hello(context.hello)
         self._pages = pages
         self._origins = tuple(origins)
+        self._subjects = context.subjects
         self._clients: set[_Waiting] = set()
         self._failure: BaseException | None = None
         if not is_loopback(host):
@@ -75,7 +77,7 @@ class WebSocketSink:
                 f"{name} sends the face unencrypted to anyone who can reach this machine; "
                 "put a TLS proxy before it, or listen on 127.0.0.1"
             )
-        listener = _listener(name, host, port)
+        listener = _listener(name, host, port, _SEND_BUFFER_BYTES * context.subjects)
         real_port: int = listener.getsockname()[1]
         self._name = f"{name.rpartition(':')[0]}:{real_port}"
         shown = "127.0.0.1" if host in _EVERYWHERE else bracketed(host)
@@ -93,7 +95,7 @@ class WebSocketSink:
     def send(self, frame: FaceFrame, packet: bytes) -> None:
         """Let every client have the packet; SinkError when the server has failed."""
         try:
-            self._loop.call_soon_threadsafe(self._offer, packet)
+            self._loop.call_soon_threadsafe(self._offer, frame.subject, packet)
         except RuntimeError as error:  # the loop is closed
             raise SinkError(f"{self._name} serves no more: {self._failure or error}; start it again") from error
 
@@ -127,7 +129,7 @@ class WebSocketSink:
             open_timeout=_ANSWER_WITHIN_S,
             close_timeout=_PAGE_WITHIN_S,
             max_size=_LONGEST_MESSAGE_BYTES,
-            write_limit=_SEND_BUFFER_BYTES,
+            write_limit=_SEND_BUFFER_BYTES * self._subjects,
             server_header=None,
             logger=_quiet_logger(),
         )
@@ -138,13 +140,14 @@ class WebSocketSink:
         for waiting in self._clients:  # those that do not answer
             waiting.abort()
 
-    def _offer(self, packet: bytes) -> None:
+    def _offer(self, subject: str, packet: bytes) -> None:
         for waiting in self._clients:
-            waiting.add(packet)
+            if waiting.subject in ("", subject):
+                waiting.add(packet)
 
     async def _attend(self, connection: ServerConnection) -> None:
         """One client, from its connection to its end."""
-        waiting = _Waiting(connection)
+        waiting = _Waiting(connection, _wanted_subject(connection.request), self._subjects)
         waiting.add(self._hello)
         self._clients.add(waiting)
         sender = asyncio.create_task(waiting.send())
@@ -172,11 +175,16 @@ class WebSocketSink:
 
 
 class _Waiting:
-    """The newest packets, waiting for one client. It is used by the server's thread alone."""
+    """The newest packets, waiting for one client. It is used by the server's thread alone.
 
-    def __init__(self, connection: ServerConnection) -> None:
+    subject    the only one whose frames it wants; "" = all of them
+    subjects   how many are sent at once
+    """
+
+    def __init__(self, connection: ServerConnection, subject: str, subjects: int) -> None:
+        self.subject = subject
         self._connection = connection
-        self._queue: asyncio.Queue[bytes] = asyncio.Queue(_QUEUED_FRAMES)
+        self._queue: asyncio.Queue[bytes] = asyncio.Queue(_QUEUED_FRAMES * (1 if subject else subjects))
 
     def add(self, packet: bytes) -> None:
         """Append; the oldest makes room."""
@@ -201,6 +209,12 @@ class _Waiting:
         self._connection.transport.abort()
 
 
+def _wanted_subject(request: Request | None) -> str:
+    """ws://HOST:PORT/?subject=NAME asks for the frames of one face, where many are sent."""
+    query = urlsplit(request.path).query if request is not None else ""
+    return dict(parse_qsl(query)).get("subject", "")
+
+
 async def _at_most(duration_s: float, *tasks: Awaitable[None]) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(duration_s):
@@ -210,7 +224,7 @@ async def _at_most(duration_s: float, *tasks: Awaitable[None]) -> None:
 _EVERYWHERE = ("*", "0.0.0.0", "::")
 
 
-def _listener(name: str, host: str, port: int) -> socket.socket:
+def _listener(name: str, host: str, port: int, send_buffer_bytes: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server(("" if host == "*" else host, port), family=family)
@@ -218,7 +232,7 @@ def _listener(name: str, host: str, port: int) -> socket.socket:
         raise SinkError(
             f"{name} cannot be opened: {why_not(error.errno, error.strerror or str(error), port)}"
         ) from error
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)  # its connections inherit it
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer_bytes)  # its connections inherit it
     return listener
 
 

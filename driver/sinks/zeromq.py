@@ -38,7 +38,7 @@ class ZeroMqSink:
         self._zmq = zmq.Context()
         self._socket: zmq.Socket[bytes] = self._zmq.socket(zmq.XPUB)
         try:
-            self._configure(host)
+            self._configure(host, context.subjects)
             if server_secret_file is not None:
                 self._encrypt(server_secret_file, context)
             elif not is_loopback(host):
@@ -58,9 +58,9 @@ class ZeroMqSink:
         """The URL without options, with the real port."""
         return self._name
 
-    def _configure(self, host: str) -> None:
-        self._socket.setsockopt(zmq.SNDHWM, _QUEUED_FRAMES)
-        self._socket.setsockopt(zmq.SNDBUF, _SEND_BUFFER_BYTES)
+    def _configure(self, host: str, subjects: int) -> None:
+        self._socket.setsockopt(zmq.SNDHWM, _QUEUED_FRAMES * subjects)
+        self._socket.setsockopt(zmq.SNDBUF, _SEND_BUFFER_BYTES * subjects)
         self._socket.setsockopt(zmq.TCP_MAXRT, _GONE_AFTER_MS)
         self._socket.setsockopt(zmq.IPV6, int(":" in host or host == "*"))
         self._socket.setsockopt(zmq.XPUB_VERBOSER, 1)  # tells of every client, not only of the first and the last
