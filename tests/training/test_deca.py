@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -34,6 +35,7 @@ from models.reconstruction.landmarks68 import INNER_LIPS, LANDMARKS_68, ROWS_68
 from models.reconstruction.resnet import ResNet50
 from models.reconstruction.texture import TextureModel, load_texture_model, save_texture_model
 from models.reconstruction.vgg import Vgg19
+from training.bake_wrinkles import bake, blend_error_mm, displacement, write_maps
 from training.data.build_textures import painted_textures, principal_components
 from training.data.face_people import FacePeople, PeopleData, skin_mask
 from training.data.made_up_faces import made_up_faces
@@ -455,3 +457,21 @@ def test_a_face_cannot_hide_from_the_picture() -> None:
     with torch.no_grad():
         whole = student.losses(flat, batch)["photometric"]
     assert float(slope[:, 0].abs().max()) < 0.02 * float(whole)
+
+
+def test_baked_wrinkles_blend_to_what_the_network_says(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    decoder, detail = DetailDecoder(32), torch.randn(1, 128)
+    maps = bake(decoder, detail)
+    one = {"mouthSmileLeft": 1.0}
+    np.testing.assert_allclose(maps.blended({}), displacement(decoder, detail, {}))
+    np.testing.assert_allclose(maps.blended(one), displacement(decoder, detail, one), atol=1e-8)
+    assert np.abs(maps.shapes["mouthSmileLeft"]).max() > 0.0
+    assert 0.0 < blend_error_mm(decoder, detail, maps) < 1000.0 * MOST_M
+    write_maps(tmp_path, maps)
+    table = json.loads((tmp_path / "wrinkles.json").read_text())
+    assert len(list(tmp_path.glob("*.png"))) == 1 + len(table["shapes"])
+    levels = cv2.imread(str(tmp_path / "mouthSmileLeft.png"), cv2.IMREAD_UNCHANGED)
+    assert levels is not None
+    read = (levels.astype(np.float64) - table["zero"]) * table["metres_a_level"]
+    np.testing.assert_allclose(read, maps.shapes["mouthSmileLeft"], atol=4e-7)

@@ -110,12 +110,17 @@ class DetailScene(nn.Module):
         normals = detail_normals(texels.place, texels.normals, displacement)
         return shading(normals.flatten(2).mT, face.light).mT.unflatten(2, (self.size_px, self.size_px))
 
-    def draw(self, face: FaceCode, displacement: Tensor, background: Tensor | None = None) -> Drawn:
-        """Pictures of faces whose skin is displaced by [B, 1, T, T] m; their outline is the smooth one's."""
+    def displaced_normals(self, face: FaceCode, displacement: Tensor) -> Tensor:
+        """Normal maps [B, 3, T, T] for the renderer, of the face displaced by [B, 1, T, T] m."""
         vertices = self.scene.head(face)
         normals = self.unwrap(vertex_normals(vertices, self.scene.renderer.triangles))
         displaced = detail_normals(self.unwrap(vertices), normals, displacement * self.face)
-        return self.scene.draw(face, vertices, background, _filled(displaced, self.unwrap.is_skin))
+        return _filled(displaced, self.unwrap.is_skin)
+
+    def draw(self, face: FaceCode, displacement: Tensor, background: Tensor | None = None) -> Drawn:
+        """Pictures of faces whose skin is displaced by [B, 1, T, T] m; their outline is the smooth one's."""
+        normal_map = self.displaced_normals(face, displacement)
+        return self.scene.draw(face, self.scene.head(face), background, normal_map)
 
 
 def _filled(normals: Tensor, is_skin: Tensor) -> Tensor:
