@@ -59,6 +59,15 @@ def trained_emotion(folder: Path) -> EmotionNetwork:
     return _filled(EmotionNetwork(), _of_run(folder, "emotion"), folder).eval()
 
 
+def begin_at_faces(network: EmotionNetwork, folder: Path) -> None:
+    """Take over the backbone of a run of `expression`. RecipeError when there is none, or another's."""
+    tensors = part_of(_of_run(folder, "expression", "encoder"), "backbone")
+    try:
+        network.backbone.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise RecipeError(f"{folder} has another backbone than an EmotionNetwork; leave expression_run out") from error
+
+
 def trained_emotion_from_coefficients(folder: Path) -> EmotionFromCoefficients:
     """The perceptron of a run of `emotion_from_coefficients`, of whatever size it is."""
     tensors = _of_run(folder, "emotion_from_coefficients")
@@ -128,9 +137,9 @@ def _unpacked(folder: Path) -> dict[str, Tensor]:
     return found
 
 
-def _of_run(folder: Path, recipe: str) -> dict[str, Tensor]:
+def _of_run(folder: Path, recipe: str, part: str = "network") -> dict[str, Tensor]:
     try:
-        return part_of(averaged_weights(folder), "network")
+        return part_of(averaged_weights(folder), part)
     except FileNotFoundError as error:
         raise RecipeError(f"{error}: run python -m training.run {recipe} first") from error
 

@@ -40,7 +40,7 @@ _MADE_UP = {
     "spectre": _MadeUp(made_up_talkers, ("data.pictures=8",)),
     "deca_coarse": _MadeUp(made_up_faces, (f"data.size_px={_SIDE_PX}",)),
     "deca_detail": _MadeUp(made_up_faces, (f"data.size_px={_SIDE_PX}", "data.each=2", "size_px=32")),
-    "emotion": _MadeUp(made_up_emotions),
+    "emotion": _MadeUp(made_up_emotions, ('expression_run=""',)),
     "emoca": _MadeUp(made_up_emotions, (f"data.side_px={_SIDE_PX}",)),
     "emotion_from_coefficients": _MadeUp(
         made_up_emotions,

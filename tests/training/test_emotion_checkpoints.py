@@ -14,8 +14,9 @@ from safetensors.torch import save_file
 from models.perceptual.emotion import EmotionNetwork
 from models.perceptual.face_api import FaceApiExpression
 from training.checkpoints import CheckpointError
-from training.emotion_checkpoints import MANIFEST, load_emotion_reader
+from training.emotion_checkpoints import MANIFEST, begin_at_faces, load_emotion_reader
 from training.recipe import RecipeError
+from training.tasks.emotion import EmotionStudent
 
 
 def published(network: FaceApiExpression, folder: Path) -> None:
@@ -128,3 +129,31 @@ def test_what_is_no_such_network_is_refused_and_runs_no_code(
     with pytest.raises(CheckpointError):
         load_emotion_reader(tmp_path / "bad.pth")
     assert "never be printed" not in capsys.readouterr().out
+
+
+def test_a_reader_begins_at_the_backbone_that_reads_faces(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    taught, network = EmotionNetwork(), EmotionNetwork()
+    tensors = {
+        f"average/module.encoder.backbone.{name}": tensor.contiguous()
+        for name, tensor in taught.backbone.state_dict().items()
+    }
+    save_file(tensors, tmp_path / "last.safetensors")
+    begin_at_faces(network, tmp_path)
+    for name, tensor in network.backbone.state_dict().items():
+        assert torch.equal(tensor, taught.backbone.state_dict()[name]), name
+    save_file(dict(list(tensors.items())[1:]), tmp_path / "last.safetensors")
+    with pytest.raises(RecipeError, match="another backbone"):
+        begin_at_faces(network, tmp_path)
+    with pytest.raises(RecipeError, match="run expression first"):
+        begin_at_faces(network, tmp_path / "none")
+
+
+def test_a_frozen_backbone_stays_as_it_is() -> None:
+    student = EmotionStudent(is_frozen=True).train()
+    learnt = [name for name, parameter in student.named_parameters() if parameter.requires_grad]
+    assert learnt
+    assert not [name for name in learnt if "backbone" in name]
+    before = {name: tensor.clone() for name, tensor in student.network.backbone.state_dict().items()}
+    student.network(torch.rand(2, 3, 64, 64))
+    assert all(torch.equal(tensor, before[name]) for name, tensor in student.network.backbone.state_dict().items())

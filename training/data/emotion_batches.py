@@ -79,6 +79,16 @@ class LabelledPictures:
         return known | {"belief": known["belief"][:, 0]}
 
 
+def placed(batch: Batch) -> Batch:
+    """The same, with valence and arousal of the likeliest emotion's word (emotions.toml) where nobody judged them.
+
+    For figures only: a word is no measurement.
+    """
+    place = torch.tensor([told_emotion(name)[1:] for name in EMOTIONS])[batch["emotion"].argmax(dim=1)]
+    words = dict(zip(("valence", "arousal"), place.unbind(1), strict=True))
+    return batch | {name: torch.where(torch.isfinite(batch[name]), batch[name], word) for name, word in words.items()}
+
+
 def labelled_pictures(
     data: EmotionData,
     stores: list[str],

@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.perceptual.emotion import EmotionNetwork, EmotionReader
-from training.data.emotion_batches import EmotionBatches, EmotionData, LabelledPictures, labelled_pictures
-from training.emotion_checkpoints import trained_emotion, trained_emotion_from_coefficients
+from training.data.emotion_batches import EmotionBatches, EmotionData, LabelledPictures, labelled_pictures, placed
+from training.emotion_checkpoints import begin_at_faces, trained_emotion, trained_emotion_from_coefficients
 from training.loop import Batch, Losses, Place
 from training.losses.emotion import class_figures, emotion_losses, mood_figures
 from training.recipe import Recipe, build
@@ -22,17 +22,31 @@ _AT_ONCE = 64
 
 @dataclass(frozen=True, kw_only=True)
 class EmotionRecipe(Recipe):
-    """data; each store of data.validation is judged by itself, and `score` is of the first"""
+    """data; each store of data.validation is judged by itself, and `score` is of the first
+
+    expression_run   a run of `expression` whose backbone is where this one begins; "" begins at random
+    is_frozen        leave the backbone as it is: a third of the time, and enough where faces are drawn
+    """
 
     data: EmotionData
+    expression_run: str = ""
+    is_frozen: bool = False
 
 
 class EmotionStudent(nn.Module):
     """The network and its losses."""
 
-    def __init__(self) -> None:
+    def __init__(self, expression_run: str = "", is_frozen: bool = False) -> None:
         super().__init__()
-        self.network = EmotionNetwork()
+        self.network, self.is_frozen = EmotionNetwork(), is_frozen
+        if expression_run:
+            begin_at_faces(self.network, Path(expression_run))
+        self.network.backbone.requires_grad_(not is_frozen)
+
+    def train(self, mode: bool = True) -> EmotionStudent:
+        super().train(mode)
+        self.network.backbone.train(mode and not self.is_frozen)
+        return self
 
     def forward(self, batch: Batch, step: int) -> Losses:
         told = self.network(as_pictures(batch["crop"]))
@@ -60,7 +74,7 @@ class EmotionTask:
             for name in data.validation or data.stores[:1]
         }
         torch.manual_seed(optim.seed)
-        self.student = EmotionStudent()
+        self.student = EmotionStudent(recipe.expression_run, recipe.is_frozen)
 
     def validate(self, student: nn.Module) -> dict[str, float]:
         """Of each store: accuracy, balanced accuracy and f1; CCC, PCC, RMSE and sign agreement where mood is known."""
@@ -93,7 +107,7 @@ def as_pictures(crops: Tensor) -> Tensor:
 
 
 def judged(network: EmotionReader, pictures: LabelledPictures, data: EmotionData, most: int) -> dict[str, float]:
-    """Figures of up to `most` pictures, evenly taken from all, as their labels have them."""
+    """Figures of up to `most` pictures, evenly taken from all, as their labels have them (see `placed`)."""
     chosen = torch.linspace(0, len(pictures.rows) - 1, min(most, len(pictures.rows))).round().long().numpy()
     batches = EmotionBatches(pictures, data, _AT_ONCE, 0, 0, is_validation=True)
     rng = batches.rng(0)
@@ -103,7 +117,7 @@ def judged(network: EmotionReader, pictures: LabelledPictures, data: EmotionData
             batch = batches.of(chosen[begin : begin + _AT_ONCE], rng)
             seen = network(as_pictures(batch["crop"]).to(next(iter(network.parameters())).device))
             told.append({name: values.cpu() for name, values in seen.items()})
-    truth = pictures.batch(chosen)
+    truth = placed(pictures.batch(chosen))
     figures = class_figures(torch.cat([row["logits"] for row in told]), truth["emotion"].argmax(dim=1))
     for name in ("valence", "arousal"):
         if all(name in row for row in told):

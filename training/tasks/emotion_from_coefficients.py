@@ -9,10 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.perceptual.emotion import EMOTIONS
 from models.perceptual.emotion_from_coefficients import EmotionFromCoefficients
-from training.data.emotion_acting import told_emotion
-from training.data.emotion_batches import EmotionData, labelled_pictures
+from training.data.emotion_batches import EmotionData, labelled_pictures, placed
 from training.data.emotion_coefficients import CoefficientData, EmotionCoefficients
 from training.emotion_checkpoints import trained_emotion_from_coefficients
 from training.emotion_export import export_emotion
@@ -92,17 +90,14 @@ def judged_coefficients(network: EmotionFromCoefficients, batch: Batch) -> dict[
 def labelled_coefficients(folder: str, store: str) -> Batch:
     """Every photograph of a store with labels whose face was solved; see `LabelledPictures.coefficients`.
 
-    Where nobody judged valence and arousal, they are those of the label's word (training/data/emotions.toml).
+    Where nobody judged valence and arousal, they are those of the label's word (see `placed`).
     """
     data = EmotionData(folder, [store])
     pictures = labelled_pictures(data, [store], data.validation_uses, ("train", "val", "test"))
     rows = torch.arange(len(pictures.rows)).numpy()
     told = pictures.coefficients(rows) | pictures.batch(rows)
     known = torch.isfinite(torch.cat([told[name] for name in _PARTS], dim=1)).all(dim=1)
-    place = torch.tensor([told_emotion(name)[1:] for name in EMOTIONS])[told["emotion"].argmax(dim=1)]
-    for name, values in zip(("valence", "arousal"), place.unbind(1), strict=True):
-        told[name] = torch.where(torch.isfinite(told[name]), told[name], values)
-    return {name: values[known] for name, values in told.items()}
+    return {name: values[known] for name, values in placed(told).items()}
 
 
 def _joined(batches: list[Batch]) -> dict[str, Tensor]:
