@@ -58,8 +58,8 @@ class DetailDecoder(nn.Module):
         self.last = nn.Conv2d(inputs, 1, 3, padding=1)
         # It begins smooth: tenths of a millimetre.
         with torch.no_grad():
-            self.last.weight.mul_(_FIRST_SCALE)
-            self.last.bias.zero_()
+            for values in self.last.parameters():
+                values.mul_(_FIRST_SCALE)
 
     def forward(self, face: FaceCode, detail: Tensor) -> Tensor:
         driven = torch.cat([face.jaw, face.exp, detail], dim=1)

@@ -133,9 +133,10 @@ def skin_mask(points: NDArray[np.float32], seen: NDArray[np.float32], size_px: i
     pixels = np.round(points * size_px - 0.5).astype(np.int32).clip(-size_px, 2 * size_px)
     cv2.fillConvexPoly(mask, cv2.convexHull(pixels), 1.0)
     cv2.fillPoly(mask, [pixels[_INNER_LIPS_ROWS]], 0.0)
-    inner = np.ones(len(points), bool)
-    inner[OUTLINE_ROWS] = inner[_IRIS_ROWS] = False
-    for x, y in pixels[(seen < 0.5) & inner].tolist():
+    tells = np.ones(len(points), bool)
+    tells[OUTLINE_ROWS] = False
+    tells[_IRIS_ROWS] = False
+    for x, y in pixels[(seen < 0.5) & tells].tolist():
         cv2.circle(mask, (x, y), max(1, round(_HIDDEN_RADIUS * size_px)), 0.0, -1)
     return mask
 

@@ -92,7 +92,7 @@ class DetailScene(nn.Module):
         """What a picture [B, 3, S, S] with its mask [B, 1, S, S] tells of the skin of faces placed in it."""
         vertices = self.scene.head(face)
         drawn = self.scene.draw(face, vertices)
-        normals = self.unwrap(vertex_normals(vertices, self.scene.renderer.triangles))
+        normals = self.unwrap(vertex_normals(vertices, self.scene.renderer.surface.triangles))
         place = self.unwrap(vertices)
         grid = in_picture(place.flatten(2).mT, face.cam)[..., :2].unflatten(1, (self.size_px, self.size_px))
         shown = functional.grid_sample(torch.cat([picture, mask], dim=1), grid, align_corners=False)
@@ -113,7 +113,7 @@ class DetailScene(nn.Module):
     def displaced_normals(self, face: FaceCode, displacement: Tensor) -> Tensor:
         """Normal maps [B, 3, T, T] for the renderer, of the face displaced by [B, 1, T, T] m."""
         vertices = self.scene.head(face)
-        normals = self.unwrap(vertex_normals(vertices, self.scene.renderer.triangles))
+        normals = self.unwrap(vertex_normals(vertices, self.scene.renderer.surface.triangles))
         displaced = detail_normals(self.unwrap(vertices), normals, displacement * self.face)
         return _filled(displaced, self.unwrap.is_skin)
 
