@@ -19,6 +19,7 @@ from training.data.emotion_batches import EmotionData, labelled_pictures
 from training.data.emotion_faces import EmotionFaces
 from training.data.made_up_emotions import made_up_emotions
 from training.data.made_up_networks import made_up_coarse
+from training.evaluate.emoca_sheet import sheet
 from training.losses.emoca import emotion_loss, landmark_losses
 from training.recipe import RecipeError
 from training.run import main
@@ -171,3 +172,20 @@ def test_a_smoke_run_trains_and_is_judged(tmp_path: Path) -> None:
         assert figures[f"emotion_faces_{kind}_distance"] >= 0.0
         assert 0.0 <= figures[f"emotion_faces_{kind}_same"] <= 1.0
         assert np.isfinite(figures[f"emotion_faces_{kind}_points_mm"])
+
+
+def test_a_sheet_shows_what_was_learnt(student_and_batch: tuple[EmocaStudent, dict[str, Tensor]]) -> None:
+    student, batch = student_and_batch
+    drawn = sheet(student, batch["picture"])
+    assert drawn.shape == (3 * 150, 4 * 150, 3)
+    assert drawn[:150].std() > 5.0
+    assert drawn[150:300].std() > 5.0
+    with torch.no_grad():
+        last = student.encoder.expression.layers[-1]
+        before = last.bias.clone()
+        last.bias.add_(2.0)
+        changed = sheet(student, batch["picture"])
+        last.bias.copy_(before)
+    # Another expression changes the third row alone.
+    assert np.array_equal(changed[:300], drawn[:300])
+    assert not np.array_equal(changed[300:], drawn[300:])

@@ -137,6 +137,10 @@ class EmocaTask:
         first = next(iter(self._validation))
         return {**figures, "score": figures[f"{first}_moved_distance"]}
 
+    def validation_batch(self) -> Batch:
+        """The first of the first store's held-out pictures."""
+        return next(iter(self._validation.values()))[0]
+
     def finish(self, folder: Path, path: Path | None) -> Path:
         """Save the averaged encoder, coarse part and all, as safetensors."""
         path = path or folder / "emoca.safetensors"
