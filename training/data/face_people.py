@@ -110,7 +110,7 @@ class FacePeople(Dataset[Batch]):
 def example(picture: Picture, truth: Truth) -> dict[str, np.ndarray]:
     """One row of a batch, of a crop uint8 [S, S, 3] and the truths told in it. Unknown points count as hidden."""
     points = truth["points"].reshape(-1, 2)
-    known = np.isfinite(points).all(axis=1)
+    known = np.asarray(np.isfinite(points).all(axis=1))
     seen = np.where(known, truth["points_seen"], 0.0).astype(np.float32)
     points = np.where(known[:, None], points, 0.5).astype(np.float32)
     rows = list(ROWS_68)

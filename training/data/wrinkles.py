@@ -22,7 +22,7 @@ from training.render.reconstruction import DetailScene
 
 Batch = dict[str, Tensor]
 
-_DEPTH_M = 0.0012
+_DEPTH_M = 0.002
 _NOISE = 0.01  # of a pixel, as a share of white
 # kind: ARKit shapes that make it.
 KINDS = {"forehead": ("browInnerUp",), "frown": ("browDownLeft", "browDownRight"), "eyes": ("mouthSmileLeft",)}
@@ -147,8 +147,10 @@ class WrinkledPictures(Dataset[Batch]):
         own = np.random.default_rng([8, number])
         shape, tex = own.normal(0.0, 0.7, SIZES["shape"]), own.normal(0.0, 0.5, SIZES["tex"])
         light = np.zeros((9, 3))
-        light[0] = rng.uniform(1.5, 2.1)
-        light[1:4] = (0.4 * rng.normal(size=3) + np.array([0.0, 0.3, 0.3]))[:, None]
+        # From the side it falls on the most, all around to where it is darkest, skin stays within black and white.
+        light[0] = rng.uniform(2.2, 2.6)
+        towards = rng.normal(size=3) + np.array([0.0, 0.6, 0.6])
+        light[1:4] = (rng.uniform(0.35, 0.5) * towards / np.linalg.norm(towards))[:, None]
         pose = np.concatenate([rng.normal(0.0, (0.12, 0.25, 0.08)), jaw])
         cam = np.array([8.3 * np.exp(rng.normal(0.0, 0.04)), rng.normal(0.0, 0.004), 0.02 + rng.normal(0.0, 0.004)])
 
