@@ -22,6 +22,7 @@ from driver.config import Settings
 from driver.control import ControlInput
 from driver.encode import AudioEncoder
 from driver.errors import UsageError
+from driver.face import Face
 from driver.face_model import find_face_model
 from driver.framing import FrameBuilder
 from driver.fuse import Fuser
@@ -125,11 +126,8 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
             video=_video_branch(settings, picture, video_stages, face, epoch_ns, is_paced, notify),
             audio=_audio_branch(settings, sound, voice, level, epoch_ns, is_paced, notify),
             ticker=Ticker(epoch_ns + _FIRST_TICK_NS, settings.rate_hz, is_paced, settings.duration_s),
-            fuser=fuser,
-            smoother=Smoother(settings.smooth),
-            builder=builder,
+            face=Face(fuser, Smoother(settings.smooth), builder, mood),
             publisher=publisher,
-            mood=mood,
         )
         control = _control(settings, voice, face, notify)
     except BaseException:

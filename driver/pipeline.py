@@ -18,12 +18,9 @@ from typing import Any, cast
 from threadpoolctl import threadpool_limits  # pyright: ignore[reportMissingTypeStubs]
 
 from driver.errors import RunError
-from driver.framing import FrameBuilder
-from driver.fuse import Fuser
+from driver.face import Face
 from driver.mailbox import Closed, Mailbox
 from driver.metrics import Meter, RateMeter
-from driver.mood import Mood
-from driver.smooth import Smoother
 from driver.stage import Source, Stage, Worker
 from driver.ticker import Ticker
 from driver.timeline import Timeline
@@ -81,28 +78,21 @@ class Branch:
 
 
 class Pipeline:
-    """Wires the path and runs it. `run` blocks until the files end, `stop` is called or something fails.
-
-    Without a `mood` a frame's valence and arousal are the voice's own.
-    """
+    """Wires the path and runs it. `run` blocks until the files end, `stop` is called or something fails."""
 
     def __init__(
         self,
         video: Branch | None,
         audio: Branch | None,
         ticker: Ticker,
-        fuser: Fuser,
-        smoother: Smoother,
-        builder: FrameBuilder,
+        face: Face,
         publisher: Stage[FaceFrame, None],
         *,
-        mood: Mood | None = None,
         on_frame: Callable[[FaceFrame], None] = lambda frame: None,
     ) -> None:
         self.video, self.audio = video, audio
         self.branches = [branch for branch in (video, audio) if branch is not None]
-        self.ticker, self.fuser, self.smoother, self.builder = ticker, fuser, smoother, builder
-        self.mood, self.publisher, self.on_frame = mood, publisher, on_frame
+        self.ticker, self.face, self.publisher, self.on_frame = ticker, face, publisher, on_frame
         self.meters = {name: Meter(name) for name in ("fuse", "publish", "age")}
         self.rate = RateMeter()
         if not ticker.is_paced:
@@ -142,7 +132,7 @@ class Pipeline:
     def _tick(self) -> None:
         for tick_ns in self.ticker:
             known_ns = tick_ns - KNOWN_AFTER_NS
-            for branch, take_in in ((self.video, self.fuser.see), (self.audio, self.fuser.hear)):
+            for branch, take_in in ((self.video, self.face.fuser.see), (self.audio, self.face.fuser.hear)):
                 if branch is not None:
                     for motion in branch.timeline.take(known_ns, self._patience_s(branch)):
                         take_in(motion)
@@ -157,11 +147,7 @@ class Pipeline:
 
     def _publish(self, tick_ns: int, known_ns: int) -> None:
         began_ns = time.perf_counter_ns()
-        fused = self.fuser.at(known_ns)
-        vector = self.smoother.process(fused.vector, tick_ns)
-        if self.mood is not None:
-            fused = self.mood.felt(fused, vector, tick_ns)
-        frame = self.builder.build(fused, vector, tick_ns, self.ticker.now_ns(tick_ns))
+        frame = self.face.frame(tick_ns, known_ns, lambda: self.ticker.now_ns(tick_ns))
         fused_ns = time.perf_counter_ns()
         self.publisher.process(frame)
         self.meters["fuse"].add_ns(fused_ns - began_ns)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from driver.capture.playback import Playback
+from driver.face import Face
 from driver.fuse import Fused, Fuser, FuseSettings
 from driver.mailbox import Mailbox
 from driver.motion_vector import parts
@@ -109,9 +110,7 @@ def build(realtime: bool, slow_s: float = 0.0, breaks_at: int | None = None, sec
         video,
         audio,
         Ticker(epoch_ns, 60.0, realtime),
-        Fuser(FuseSettings(), PROJECTOR, None),
-        Smoother(SmoothSettings()),
-        Builder(),
+        Face(Fuser(FuseSettings(), PROJECTOR, None), Smoother(SmoothSettings()), Builder()),
         sink,
     )
     return pipeline, sink
@@ -160,9 +159,7 @@ def test_several_motions_an_item_and_look_ahead(realtime: bool) -> None:
         None,
         audio,
         ticker,
-        Fuser(FuseSettings(), PROJECTOR, None),
-        Smoother(SmoothSettings(strength=0)),
-        Builder(),
+        Face(Fuser(FuseSettings(), PROJECTOR, None), Smoother(SmoothSettings(strength=0)), Builder()),
         sink,
     ).run()
     assert ticker.skipped == 0
@@ -229,7 +226,7 @@ def test_a_live_source_is_never_waited_for() -> None:
     sink = Collect()
     ticker = Ticker(epoch_ns, 60.0, True, duration_s=0.5)
     Pipeline(
-        branch, None, ticker, Fuser(FuseSettings(), PROJECTOR, None), Smoother(SmoothSettings()), Builder(), sink
+        branch, None, ticker, Face(Fuser(FuseSettings(), PROJECTOR, None), Smoother(SmoothSettings()), Builder()), sink
     ).run()
     assert len(sink.frames) == 30
     assert ticker.skipped == 0

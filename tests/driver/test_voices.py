@@ -71,6 +71,42 @@ def test_each_row_is_its_own_stream_whoever_comes_and_goes(untrained_voice: Path
         ]
 
 
+def test_rows_that_hear_when_they_will_are_what_they_are_alone(untrained_voice: Path) -> None:
+    model = OnnxModel(untrained_voice, "cpu")
+    batch, hops = VoiceBatch(model, 4), 30
+    heard: dict[int, list[Motion]] = {row: [] for row in range(4)}
+    for row in heard:
+        batch.start(row, KNOBS[row])
+    generator = np.random.default_rng(5)
+    while any(len(motions) < hops for motions in heard.values()):
+        order = [int(row) for row in generator.permutation(4)]
+        rows = [row for row in order if len(heard[row]) < hops and generator.random() < 0.6]
+        samples = np.array([sound(row, hops)[len(heard[row])] for row in rows], np.float32)
+        ends_ns = [(len(heard[row]) + 1) * HOP_NS for row in rows]
+        for row, motion in zip(rows, batch.step_rows(rows, samples.reshape(-1, HOP_SAMPLES), ends_ns), strict=True):
+            heard[row].append(motion)
+    for row, motions in heard.items():
+        expected = alone(model, row, hops)
+        np.testing.assert_allclose([vector(one) for one in motions], [vector(one) for one in expected], atol=1e-4)
+        assert [motion.capture_ns for motion in motions] == [motion.capture_ns for motion in expected]
+
+
+def test_a_row_may_forget_what_it_has_heard_and_keep_its_knobs(tiny_voice: Path) -> None:
+    batch = VoiceBatch(OnnxModel(tiny_voice, "cpu"), 2)
+    loud = np.full((2, HOP_SAMPLES), 0.5, np.float32)
+    batch.start(0, Knobs(articulation=2.0))
+    batch.start(1)
+    for _ in range(10):
+        batch.step(loud)
+    batch.restart(0)
+    forgot, other = batch.step_rows([0, 1], loud, [0, 0])
+    assert forgot.jaw[0] == 0  # the look-ahead is silent again
+    assert other.jaw[0] == pytest.approx(0.5)
+    for _ in range(4):
+        forgot, _ = batch.step_rows([0, 1], loud, [0, 0])
+    assert forgot.jaw[0] == pytest.approx(1.0)
+
+
 def test_a_row_that_starts_again_has_heard_nothing(tiny_voice: Path) -> None:
     batch = VoiceBatch(OnnxModel(tiny_voice, "cpu"), 2)
     loud, silence = np.full((2, HOP_SAMPLES), 0.5, np.float32), np.zeros((2, HOP_SAMPLES), np.float32)
@@ -111,6 +147,10 @@ def test_misuse_is_one_sentence_and_changes_nothing(tiny_voice: Path) -> None:
         batch.start(1, Knobs(style="nobody"))
     with pytest.raises(ValueError, match=r"samples is \(1, 320\); it must be \(2, 320\)"):
         batch.step(np.zeros((1, HOP_SAMPLES), np.float32))
+    with pytest.raises(ValueError, match="each may hear one hop a step"):
+        batch.step_rows([0, 0], np.zeros((2, HOP_SAMPLES), np.float32), [0, 0])
+    with pytest.raises(ValueError, match="each row needs 320 samples"):
+        batch.step_rows([0], np.zeros((2, HOP_SAMPLES), np.float32), [0])
     with pytest.raises(ValueError, match="capacity is 0"):
         VoiceBatch(model, 0)
     assert batch.running == [0]
