@@ -29,7 +29,7 @@ from training.data.speech_clips import SpeechWriter
 from training.data.spoken_sequences import spoken_clips
 from training.data.utterance import Utterance
 from training.data.viseme_groups import said
-from training.evaluate.lip_reading import LipJudge, Reading, judged, summed
+from training.evaluate.lip_reading import LipJudge, Reading, judged, sheet, summed
 from training.lip_readers import load_lip_reader, load_visual_speech
 from training.losses.face_surface import FaceSurface, projected
 from training.losses.perceptual import (
@@ -247,6 +247,10 @@ def test_smoke_runs_train_a_reader_and_an_encoder_that_is_judged(tmp_path: Path)
     assert all(reading[0].symbols == symbols > 0 for reading in readings.values())
     assert readings["truth"][0].mouth_mm == 0.0
     assert readings["ours"][0].mouth_mm == pytest.approx(readings["base"][0].mouth_mm, abs=0.2)
+    assert sheet(clips["talkers"][0], LipJudge(VisualSpeech()), {"ours": encoder}).shape == (
+        4 * MOUTH_PX,
+        12 * MOUTH_PX,
+    )
     line = summed([Reading(1, 4, 5, 10, 1.0), Reading(3, 4, 5, 10, 3.0), Reading(0, 2, 10, 10, 2.0)])
     assert line["ver"] == pytest.approx(1 / 3)
     assert line["ver_pooled"] == pytest.approx(0.4)

@@ -16,7 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from models.head.flame import open_head
@@ -33,6 +36,9 @@ from training.render.mouth_pictures import MouthPictures
 from training.tasks.spectre import load_perceptual_encoder, seen_of, whole
 
 FILM, BASE, TRUTH = "film", "base", "truth"
+_SHEET_PICTURES = 12
+
+Motions = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -57,27 +63,26 @@ class LipJudge:
         self._reader, self._cost = reader.eval(), change_cost
         self._pictures, self._surface = MouthPictures(), MouthSurface(open_head())
 
-    def read(self, clip: SpokenClip, encoders: Mapping[str, PerceptualEncoder]) -> dict[str, Reading]:
-        """What is read of a clip, by the name of what was shown."""
+    def shown(self, clip: SpokenClip, encoders: Mapping[str, PerceptualEncoder]) -> tuple[Motions, dict[str, Tensor]]:
+        """The motions of a clip and all its mouths [1, T, 88, 88], by the name of what is shown."""
         with torch.no_grad():
             batch = whole(clip, any(encoder.sees == "face" for encoder in encoders.values()))
             base = torch.cat([batch["expression"], batch["jaw"]], dim=2)
             motions = {BASE: base}
             for name, encoder in encoders.items():
                 motions[name] = encoder(batch["mouths" if encoder.sees == "mouth" else "crop"], base)
-            has_truth = bool(torch.isfinite(batch["truth"]).all())
-            if has_truth:
+            if torch.isfinite(batch["truth"]).all():
                 motions[TRUTH] = batch["truth"]
-            shown = {FILM: batch["mouths"]} | {name: self._draw(motion, batch) for name, motion in motions.items()}
-            true = self._surface(batch["truth"]) if has_truth else None
-            apart = {
-                name: float((self._surface(motion) - true).norm(dim=3).mean()) if true is not None else float("nan")
-                for name, motion in motions.items()
-            }
-            return {
-                name: self._reading(mouths, batch["visemes"][0].tolist(), apart.get(name, float("nan")))
-                for name, mouths in shown.items()
-            }
+            return motions, {FILM: batch["mouths"]} | {name: self._draw(motions[name], batch) for name in motions}
+
+    def read(self, clip: SpokenClip, encoders: Mapping[str, PerceptualEncoder]) -> dict[str, Reading]:
+        """What is read of a clip, by the name of what was shown."""
+        motions, mouths = self.shown(clip, encoders)
+        with torch.no_grad():
+            points = {name: self._surface(motion) for name, motion in motions.items() if TRUTH in motions}
+            apart = {name: float((told - points[TRUTH]).norm(dim=3).mean()) for name, told in points.items()}
+            rows = clip.clip.visemes.tolist()
+            return {name: self._reading(seen, rows, apart.get(name, float("nan"))) for name, seen in mouths.items()}
 
     def _draw(self, motion: Tensor, batch: Batch) -> Tensor:
         flat = motion[0]
@@ -118,6 +123,14 @@ def judged(
     return found
 
 
+def sheet(clip: SpokenClip, judge: LipJudge, encoders: Mapping[str, PerceptualEncoder]) -> NDArray[np.uint8]:
+    """A row for each of what is shown of a clip, in the order of FILM, BASE, the encoders, TRUTH; pictures in a row."""
+    _, mouths = judge.shown(clip, encoders)
+    begin = max(0, len(clip) // 2 - _SHEET_PICTURES // 2)
+    rows = [torch.cat(list(seen[0, begin : begin + _SHEET_PICTURES]), dim=1) for seen in mouths.values()]
+    return np.round(255.0 * torch.cat(rows).numpy()).astype(np.uint8)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True, help="of the stores and the base")
@@ -126,7 +139,9 @@ def main() -> None:
     parser.add_argument("--reader", type=Path, required=True, help="of visual_speech, that no encoder was taught with")
     parser.add_argument("--encoder", action="append", default=[], help="NAME=FILE, as spectre exports it")
     parser.add_argument("--split", nargs="+", default=["val", "test"])
+    parser.add_argument("--clips", type=int, default=0, help="of each store and split; default all")
     parser.add_argument("--change-cost", type=float, default=CHANGE_COST)
+    parser.add_argument("--sheet", type=Path, help="a picture of the first clip's mouths; of a real person, keep it")
     parser.add_argument("--json", type=Path, help="every reading, to a file")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -139,10 +154,14 @@ def main() -> None:
     for store in arguments.stores:
         for split in arguments.split:
             try:
-                clips.setdefault(store, []).extend(spoken_clips(data, split, [store])[store])
+                found_here = spoken_clips(data, split, [store])[store]
+                clips.setdefault(store, []).extend(found_here[: arguments.clips or None])
             except ValueError as error:  # not every store has every split
                 print(error)
     judge = LipJudge(load_visual_speech(arguments.reader), arguments.change_cost)
+    if arguments.sheet:
+        first = next(iter(clips.values()))[0]
+        cv2.imwrite(str(arguments.sheet), sheet(first, judge, encoders))
     found = judged({store: of_store for store, of_store in clips.items() if of_store}, judge, encoders)
     for store, rows in found.items():
         for name, readings in rows.items():

@@ -85,3 +85,5 @@ def test_decoding_pays_for_every_change() -> None:
     assert decoded(scores, change_cost=0.0) == [0, 1, 0, 0]
     assert decoded(scores, change_cost=1.0) == [0, 0, 0, 0]
     assert decoded(np.array([[0.0, -9.0], [-9.0, 0.0]]), change_cost=1.0) == [0, 1]
+    # What was nearly as likely at first is kept when it is the likelier after.
+    assert decoded(np.array([[0.0, -0.5], [-2.0, 0.0]]), change_cost=1.0) == [1, 1]
