@@ -48,12 +48,9 @@ class Mood:
         )
         face = np.array([told["valence"][0], told["arousal"][0]], np.float32)
         voice = np.array([fused.valence, fused.arousal], np.float32)
-        target = np.where(np.abs(voice) > np.abs(face), voice, face)
-        if self._value is None or self._half_life_ns <= 0:
-            self._value = target
-        else:
-            share = 1.0 - math.exp2(-max(0, at_ns - self._at_ns) / self._half_life_ns)
-            self._value = self._value + np.float32(share) * (target - self._value)
-        self._at_ns = at_ns
-        valence, arousal = np.clip(self._value, -1.0, 1.0).tolist()
-        return replace(fused, valence=valence, arousal=arousal)
+        value: Floats = np.where(np.abs(voice) > np.abs(face), voice, face).astype(np.float32)
+        if self._value is not None and self._half_life_ns > 0:
+            share = np.float32(1.0 - math.exp2(-max(0, at_ns - self._at_ns) / self._half_life_ns))
+            value = self._value + share * (value - self._value)
+        self._value, self._at_ns = np.clip(value, -1.0, 1.0), at_ns
+        return replace(fused, valence=float(self._value[0]), arousal=float(self._value[1]))

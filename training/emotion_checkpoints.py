@@ -29,7 +29,7 @@ from models.perceptual.emotion_from_coefficients import (
     SHAPE_SIZE,
     EmotionFromCoefficients,
 )
-from models.perceptual.face_api import FaceApiExpression, Separable, Whole
+from models.perceptual.face_api import Block, FaceApiExpression, Separable, Whole
 from training.checkpoints import CheckpointError, read_tensors
 from training.loop import averaged_weights, part_of
 from training.recipe import RecipeError
@@ -100,6 +100,7 @@ def _theirs(network: FaceApiExpression, tensors: dict[str, Tensor], folder: Path
         return tensors[name]
 
     for number, block in enumerate(network.blocks):
+        assert isinstance(block, Block)
         for place, layer in enumerate(block.layers):
             there, here = f"dense{number}/conv{place}", f"blocks.{number}.layers.{place}"
             if isinstance(layer, Whole):

@@ -102,7 +102,7 @@ def draw_feeling(rng: np.random.Generator, name: str, least: float = 0.25, is_pu
     if rng.random() < _BLINKING:
         weights[[_INDEX["eyeBlinkLeft"], _INDEX["eyeBlinkRight"]]] = rng.uniform(0.3, 1.0)
     if rng.random() < 0.5:
-        weights = mirrored_weights(weights)
+        weights = mirrored_weights(weights).astype(np.float64)
     opening, close = (_INDEX[shape] for shape in _OPPOSITE_LIPS)
     weights[close] = min(weights[close], weights[opening])
     return _told(weights, strength)

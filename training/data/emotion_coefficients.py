@@ -30,6 +30,7 @@ from training.recipe import RecipeError
 
 Floats = NDArray[np.float32]
 Faces = dict[str, Floats]
+Rows = dict[str, NDArray[np.floating]]
 _PARTS = ("shape", "expression", "jaw")
 _HELD_OUT, _MOST_PICTURES = 5, 200
 _TRACKED_SMILES = 0.5
@@ -91,7 +92,7 @@ class EmotionCoefficients(Dataset[Batch]):
         feeling = draw_feeling(rng, EMOTIONS[emotion])
         expression, jaw, _, _ = self._arkit.motion_change(feeling.weights)
         strength, noise = rng.uniform(self.data.weakest, 1.1), rng.uniform(0.0, self.data.noise_sd)
-        face = {
+        face: Rows = {
             "shape": rng.normal(0.0, 0.8, 100),
             "expression": strength * expression + rng.normal(0.0, noise, 50),
             "jaw": strength * jaw + rng.normal(0.0, 0.05 * noise, 3),
@@ -104,8 +105,9 @@ class EmotionCoefficients(Dataset[Batch]):
 
     def _smile(self, rng: np.random.Generator) -> Faces:
         """What a tracker made of somebody who smiles, with noise."""
-        face, noise = _one_of(self._smiling, rng), rng.uniform(0.0, self.data.noise_sd)
-        amount = min(1.0, _SMILE_GAIN * float(face.pop("smile")[0]))
+        noise = rng.uniform(0.0, self.data.noise_sd)
+        face: Rows = {**_one_of(self._smiling, rng)}
+        amount = min(1.0, _SMILE_GAIN * float(face["smile"][0]))
         face["expression"] = face["expression"] + rng.normal(0.0, noise, 50)
         face["jaw"] = face["jaw"] + rng.normal(0.0, 0.05 * noise, 3)
         return _told(face, *told_emotion("happy", amount))
@@ -163,11 +165,11 @@ def _one_of(people: list[Faces], rng: np.random.Generator) -> Faces:
     return {name: values[row] for name, values in faces.items()}
 
 
-def _told(face: Faces, emotion: Floats, valence: float, arousal: float) -> Faces:
+def _told(face: Rows, emotion: Floats, valence: float, arousal: float) -> Faces:
     told = {"emotion": emotion, "valence": np.float32(valence), "arousal": np.float32(arousal)}
     return {name: _bounded(name, face[name]) for name in _PARTS} | told
 
 
-def _bounded(name: str, values: Floats) -> Floats:
+def _bounded(name: str, values: NDArray[np.floating]) -> Floats:
     part = PART_BY_NAME[name]
     return np.clip(values, part.minimum, part.maximum).astype(np.float32)

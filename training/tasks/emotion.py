@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from models.perceptual.emotion import EmotionNetwork, EmotionReader
+from models.perceptual.emotion import EmotionNetwork
 from training.data.emotion_batches import EmotionBatches, EmotionData, LabelledPictures, labelled_pictures, placed
 from training.emotion_checkpoints import begin_at_faces, trained_emotion, trained_emotion_from_coefficients
 from training.loop import Batch, Losses, Place
@@ -106,8 +106,8 @@ def as_pictures(crops: Tensor) -> Tensor:
     return crops.permute(0, 3, 1, 2).float() / 255.0
 
 
-def judged(network: EmotionReader, pictures: LabelledPictures, data: EmotionData, most: int) -> dict[str, float]:
-    """Figures of up to `most` pictures, evenly taken from all, as their labels have them (see `placed`)."""
+def judged(network: nn.Module, pictures: LabelledPictures, data: EmotionData, most: int) -> dict[str, float]:
+    """Figures of an `EmotionReader` on up to `most` pictures, evenly taken from all, by their labels (see `placed`)."""
     chosen = torch.linspace(0, len(pictures.rows) - 1, min(most, len(pictures.rows))).round().long().numpy()
     batches = EmotionBatches(pictures, data, _AT_ONCE, 0, 0, is_validation=True)
     rng = batches.rng(0)
