@@ -85,7 +85,7 @@ class Settings:
     rate_hz: float = 60.0
     device: Device = "auto"
     head: str = OPEN_HEAD_ID
-    tracker: Tracker = "mediapipe"
+    tracker: Tracker = "native"
     face_model: str | None = None
     face_lookahead: int = 0
     duration_s: float | None = None

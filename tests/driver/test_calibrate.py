@@ -31,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_video_file_is_calibrated_and_saved_and_the_one_before_is_kept(folder: Path, capsys) -> None:
-    save_profile("anna", Profile("native", NOW), folder)
+    save_profile("anna", Profile("mediapipe", NOW), folder)
     # Nobody in it does what is asked; it must still come to its end, and say what did not move.
     arguments = ["calibrate", "--video", str(demo_sample()), "--loop", "--name", "anna", "--voice-model", "envelope"]
     assert main(arguments) == 0
@@ -41,7 +41,7 @@ def test_a_video_file_is_calibrated_and_saved_and_the_one_before_is_kept(folder:
     assert [line for line in said.err.splitlines() if line.startswith(("1/8  Sit", "8/8  Say"))]
     assert "avatar-driver: browInnerUp hardly moved" in said.err
     profile = load_profile("anna", folder)
-    assert profile.tracker == "mediapipe"
+    assert profile.tracker == "native"
     assert profile.head is not None
     assert 0.2 < -profile.head.translation_m[2] < 2.0
     assert (datetime.now(UTC) - profile.made).total_seconds() < 120
@@ -64,7 +64,7 @@ def test_a_profile_changes_what_is_sent_and_its_head_looks_straight_ahead(folder
 
     plain = frames("plain.adrec")
     last = plain[-1]
-    text = "version = 1\ntracker = 'mediapipe'\nmade = 2026-01-31T00:00:00Z\n[rest]\nmouthSmileLeft = 0.3\n[head]\n"
+    text = "version = 1\ntracker = 'native'\nmade = 2026-01-31T00:00:00Z\n[rest]\nmouthSmileLeft = 0.3\n[head]\n"
     text += f"rotation_rad = {last.head_rotation.tolist()}\ntranslation_m = {last.head_translation.tolist()}\n"
     folder.mkdir()
     (folder / "anna.toml").write_text(text, "utf-8")
@@ -81,7 +81,7 @@ def test_a_profile_changes_what_is_sent_and_its_head_looks_straight_ahead(folder
     [
         (["--demo", "--profile", "nobody"], 2, "there is no profile 'nobody' (there are: anna); make it with"),
         (["--demo", "--profile", "../x"], 2, "'../x' cannot name a profile"),
-        (["--demo", "--profile", "anna"], 2, "but this run has --tracker mediapipe; give --tracker native, or"),
+        (["--demo", "--profile", "anna"], 2, "but this run has --tracker native; give --tracker mediapipe, or"),
         (["calibrate", "--video", "x.mp4", "--name", "A B"], 2, "'A B' cannot name a profile"),
         (["calibrate"], 2, "nothing to do: give --webcam"),
         (["calibrate", "--audio", str(demo_sample())], 2, "calibrate needs a face to look at; give --webcam"),
@@ -90,7 +90,7 @@ def test_a_profile_changes_what_is_sent_and_its_head_looks_straight_ahead(folder
     ],
 )
 def test_mistakes_are_one_sentence(folder: Path, arguments: list[str], code: int, sentence: str, capsys) -> None:
-    save_profile("anna", Profile("native", NOW), folder)
+    save_profile("anna", Profile("mediapipe", NOW), folder)
     assert main(arguments) == code
     said = capsys.readouterr().err
     assert sentence in said
@@ -98,7 +98,7 @@ def test_mistakes_are_one_sentence(folder: Path, arguments: list[str], code: int
 
 
 def test_profiles_are_listed(folder: Path, capsys) -> None:
-    save_profile("anna", Profile("native", NOW), folder)
+    save_profile("anna", Profile("mediapipe", NOW), folder)
     assert main(["profiles"]) == 0
     assert capsys.readouterr().out.startswith("anna  made ")
 
