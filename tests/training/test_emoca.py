@@ -86,6 +86,8 @@ def test_the_emotion_reaches_the_expression_and_nothing_else(
     student_and_batch: tuple[EmocaStudent, dict[str, Tensor]],
 ) -> None:
     student, batch = student_and_batch
+    may_learn = [name for name, parameter in student.named_parameters() if parameter.requires_grad]
+    assert all(name.startswith("encoder.expression.") for name in may_learn)
     student.zero_grad()
     face = decompose(student.encoder(batch["picture"]))
     student.losses(face, batch)["emotion"].backward()
