@@ -1,8 +1,9 @@
 """Where the reconstruction's networks may begin: a user's own files, read by the loader that runs no code.
 
-encoder.checkpoint   a ResNet-50 in the names that torchvision and most others use, whatever stands before them: of
-                     ImageNet, of VGGFace2, or DECA's own `deca_model.tar`, whose last layers are then taken too where
-                     their sizes fit (they tell FLAME's coefficients, not the open head's)
+encoder.checkpoint   of the network "backbone": the last.safetensors of a run of `expression`, our face encoder.
+                     Of "resnet50": one in the names that torchvision and most others use, whatever stands before them:
+                     of ImageNet, of VGGFace2, or DECA's own `deca_model.tar`, whose last layers are then taken too
+                     where their sizes fit (they tell FLAME's coefficients, not the open head's)
 recogniser           the face recogniser of DECA's identity loss: a ResNet-50 of VGGFace2
 patches              the VGG19 of ImageNet that DECA's ID-MRF compares patches by
 """
@@ -18,10 +19,12 @@ from torch.nn import functional
 from models.reconstruction.encoder import CoarseEncoder, Features, PictureEncoder
 from models.reconstruction.resnet import ResNet50
 from models.reconstruction.vgg import Vgg19
+from models.video.backbone import Backbone
 from training.checkpoints import CheckpointError, read_tensors
 from training.recipe import RecipeError
 
 _FIRST = "conv1.weight"
+_BACKBONE_FIRST = "backbone.stem.0.weight"
 # VGGFace2's networks take 224 px, in 0..255, BGR, less these means.
 _RECOGNISER_PX = 224
 _BGR_MEANS = (91.4953, 103.8827, 131.0912)
@@ -53,10 +56,14 @@ def load_recogniser(path: Path) -> Recogniser:
 
 
 def begin_at(encoder: PictureEncoder, path: Path) -> None:
-    """Take over what `path` has of an encoder's ResNet-50 and, where they fit, last layers. RecipeError else."""
-    if not isinstance(encoder.encoder, ResNet50):
-        raise RecipeError(f"encoder.checkpoint is {path}, which begins a resnet50; set encoder.network to it")
+    """Take over what `path` has of an encoder's features and, of a ResNet-50's file where they fit, last layers.
+
+    RecipeError where it has none.
+    """
     tensors = _read(path)
+    if isinstance(encoder.encoder, Features):
+        _fill_backbone(encoder.encoder.backbone, tensors, path)
+        return
     prefix = _fill(encoder.encoder, tensors, path).removesuffix("encoder.")
     own = encoder.layers.state_dict()
     last = {name: tensors.get(f"{prefix}layers.{name}") for name in own}
@@ -65,6 +72,22 @@ def begin_at(encoder: PictureEncoder, path: Path) -> None:
         encoder.layers.load_state_dict(fitting)
         if isinstance(encoder, CoarseEncoder):
             encoder.units.fill_(1.0)
+
+
+def _fill_backbone(backbone: Backbone, tensors: dict[str, Tensor], path: Path) -> None:
+    """Of several in a file, as in a run's checkpoint, the averaged one."""
+    first = sorted(name for name in tensors if name.endswith(_BACKBONE_FIRST))
+    wanted = backbone.state_dict()
+    if first:
+        prefix = first[0].removesuffix(_BACKBONE_FIRST) + "backbone."
+        found = {name: tensors[prefix + name] for name in wanted if prefix + name in tensors}
+        if all(name in found and found[name].shape == wanted[name].shape for name in wanted):
+            backbone.load_state_dict(found)
+            return
+    raise RecipeError(
+        f"{path} has no backbone of our face encoder; give the last.safetensors of a run of `expression`, or set "
+        "encoder.network to resnet50"
+    )
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -105,7 +128,7 @@ class PatchFeatures(nn.Module):
             # The seed compares relu3_2 and relu4_2 for style and relu4_2 for content.
             style, content = self.network(pictures)
             return [style, content, content]
-        return self.network.backbone(pictures)[1:3]
+        return self.network.maps(pictures)[1:3]
 
 
 def load_patch_features(path: Path) -> PatchFeatures:

@@ -2,7 +2,7 @@
 
     picture [B, 3, H, W] in 0..1 -> features -> Linear 1024 -> ReLU -> Linear -> code
 
-The seed's features are a ResNet-50's; `Features` are our own small backbone's, which learns on a processor. Nothing
+The seed's features are a ResNet-50's; `Features` are those of our face encoder, which learn on a processor. Nothing
 bounds the numbers that come out, but the lids.
 """
 
@@ -19,7 +19,8 @@ from models.video.backbone import Backbone, Stage
 
 HIDDEN_SIZE = 1024
 _STEM = 16
-_STAGES = (Stage(32, 2, 2, 0), Stage(48, 3, 2, 3), Stage(96, 3, 2, 3), Stage(192, 2, 2, 3))
+# Those of `models.video.face_encoder`, so that its weights are a beginning.
+_STAGES = (Stage(32, 2, 2, 0), Stage(48, 3, 2, 3), Stage(96, 3, 2, 3), Stage(128, 2, 1, 3), Stage(192, 2, 2, 3))
 _CELLS = 4
 # The last layer begins small: a mean face, as the crop expects it, in even light.
 _FIRST_SCALE = 0.1
@@ -35,7 +36,8 @@ NETWORKS = ("backbone", "resnet50")
 class Features(nn.Module):
     """Pictures float32 [B, 3, H, W] in 0..1 -> [B, 4 * 4 * 192]: the last map, in so many cells whatever its size.
 
-    Where in the picture a thing is tells the pose; a mean over the whole map, as in a ResNet, learns that slowly.
+    Where in the picture a thing is tells the pose; a mean over the whole map, as in a ResNet, learns that slowly. The
+    backbone is that of our face encoder and may begin at its weights, as DECA's begins at a face recogniser's.
     """
 
     feature_size = _CELLS**2 * _STAGES[-1].channels
@@ -45,7 +47,11 @@ class Features(nn.Module):
         self.backbone = Backbone(_STEM, _STAGES)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        return functional.adaptive_avg_pool2d(self.backbone(pictures)[-1], _CELLS).flatten(1)
+        return functional.adaptive_avg_pool2d(self.maps(pictures)[-1], _CELLS).flatten(1)
+
+    def maps(self, pictures: Tensor) -> list[Tensor]:
+        """After each stage; the backbone takes -1..1."""
+        return self.backbone(2.0 * pictures - 1.0)
 
 
 class PictureEncoder(nn.Module):

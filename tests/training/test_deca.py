@@ -35,6 +35,7 @@ from models.reconstruction.landmarks68 import INNER_LIPS, LANDMARKS_68, ROWS_68
 from models.reconstruction.resnet import ResNet50
 from models.reconstruction.texture import TextureModel, load_texture_model, save_texture_model
 from models.reconstruction.vgg import Vgg19
+from models.video.face_encoder import FaceEncoder
 from training.bake_wrinkles import bake, blend_error_mm, displacement, write_maps
 from training.data.build_textures import painted_textures, principal_components
 from training.data.face_people import FacePeople, PeopleData, skin_mask
@@ -390,8 +391,21 @@ class TestCheckpoints:
         recogniser = load_recogniser(path)
         assert recogniser(torch.rand(1, 3, 32, 32)).shape == (1, 2048)
         assert not recogniser.train().training
-        with pytest.raises(RecipeError, match=r"set encoder\.network"):
+        with pytest.raises(RecipeError, match="no backbone of our face encoder"):
             begin_at(CoarseEncoder(), path)
+
+    def test_an_encoder_begins_at_a_run_of_our_face_encoder(self, tmp_path: Path) -> None:
+        torch.manual_seed(1)
+        newest, averaged = FaceEncoder(), FaceEncoder()
+        tensors = {f"student/encoder.{name}": values for name, values in newest.state_dict().items()}
+        tensors |= {f"average/module.encoder.{name}": values for name, values in averaged.state_dict().items()}
+        save_file(
+            {name: values.clone().contiguous() for name, values in tensors.items()}, tmp_path / "last.safetensors"
+        )
+        encoder = CoarseEncoder()
+        begin_at(encoder, tmp_path / "last.safetensors")
+        for name, values in averaged.backbone.state_dict().items():
+            assert torch.equal(encoder.encoder.state_dict()[f"backbone.{name}"], values)
 
     def test_what_is_none_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "x.safetensors"

@@ -38,7 +38,8 @@ _PHOTOMETRIC_NME = 0.2
 @dataclass(frozen=True)
 class EncoderChoice:
     """network     "backbone" (ours, small) or "resnet50" (the seed's)
-    checkpoint  where it begins: "" at random, or a user's file of tensors (ImageNet, VGGFace2, DECA's own)
+    checkpoint  where it begins: "" at random; a run of `expression`; or a user's file of tensors (ImageNet, VGGFace2,
+                DECA's own): see `training.reconstruction_checkpoints`
     """
 
     network: str = "backbone"
