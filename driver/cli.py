@@ -34,6 +34,7 @@ commands:
   avatar-driver head export FILE.glb the open head with its 52 shapes, for engines
   avatar-driver replay FILE          send a recording again, with its own timing
   avatar-driver receive avatar://    a remote peer's face, to any output
+  avatar-driver serve                many voices in, over TCP and WebSocket; a face out for each
   avatar-driver export FILE --to npz turn a recording into a file for other programs
   avatar-driver keys FILE            make a CURVE key pair for encrypted ZeroMQ
   avatar-driver bench                measure this machine
@@ -311,6 +312,17 @@ def _receive(arguments: list[str]) -> int:
     return 0
 
 
+def _serve(arguments: list[str]) -> int:
+    from driver.serve.command import add_options, serve
+
+    parser = _Parser(
+        prog="avatar-driver serve", description="Many voices in, over TCP and WebSocket; a face out for each."
+    )
+    add_options(parser)
+    print(serve(parser.parse_args(arguments), _notice))
+    return 0
+
+
 def _export(arguments: list[str]) -> int:
     from driver.export import FORMATS, default_target, export
 
@@ -376,6 +388,7 @@ _COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "head": _head,
     "replay": _replay,
     "receive": _receive,
+    "serve": _serve,
     "export": _export,
     "keys": _keys,
     "bench": _bench,
