@@ -51,8 +51,9 @@ def test_it_begins_at_the_coarse_encoder() -> None:
     encoder = ExpressionEncoder(coarse).train()
     with torch.no_grad():
         before, own = coarse(pictures), encoder(pictures)
-    assert float(before[:, COLUMNS["exp"]].std(dim=0).max()) > 5e-4
-    assert torch.allclose(own, before, atol=1e-5)
+    # An encoder that has learnt nothing tells pictures little apart, but a thousand times more than rounding does.
+    apart = float(before[:, COLUMNS["exp"]].std(dim=0).max())
+    assert float((own - before).abs().max()) < 0.01 * apart
 
 
 def test_a_step_changes_the_expressions_encoder_and_nothing_else(
