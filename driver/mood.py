@@ -51,6 +51,6 @@ class Mood:
         value: Floats = np.where(np.abs(voice) > np.abs(face), voice, face).astype(np.float32)
         if self._value is not None and self._half_life_ns > 0:
             share = np.float32(1.0 - math.exp2(-max(0, at_ns - self._at_ns) / self._half_life_ns))
-            value = self._value + share * (value - self._value)
+            value = np.asarray(self._value + share * (value - self._value), np.float32)
         self._value, self._at_ns = np.clip(value, -1.0, 1.0), at_ns
         return replace(fused, valence=float(self._value[0]), arousal=float(self._value[1]))
