@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -13,8 +14,10 @@ from driver.types import VideoFrame
 from training.evaluate.video_material import CLIPS, VideoMaterial
 from training.evaluate.video_subjects import Sight
 
-# Of a clip, and how many at its beginning do not count.
-_PICTURES, _FIRST = 300, 20
+# Of a clip; the first turn does not count.
+_PICTURES = 320
+# Pictures in a row of one subject, as it runs by itself, and how many of them until the processor's caches are its own.
+_TURN, _WARM = 20, 2
 
 
 class Looking(Protocol):
@@ -25,7 +28,7 @@ class Looking(Protocol):
 
 
 def costs_ms(subjects: Sequence[Looking], material: VideoMaterial) -> list[NDArray[np.float64]]:
-    """Processor time for each of some pictures, ms, of each subject: all look at one after the other.
+    """Processor time for each of some pictures, ms, of each subject: all take turns.
 
     Of the longest clip, and once its face is known; empty where there is no clip.
     """
@@ -36,11 +39,12 @@ def costs_ms(subjects: Sequence[Looking], material: VideoMaterial) -> list[NDArr
     taken_ms: list[list[float]] = [[] for _ in subjects]
     for subject in subjects:
         subject.begin(scene.focal)
-    for number, frame in enumerate(scene.frames()):
-        if number == _PICTURES:
-            break
+    frames = islice(scene.frames(), _PICTURES)
+    while turn := list(islice(frames, _TURN)):
         for subject, costs in zip(subjects, taken_ms, strict=True):
-            began = time.process_time()
-            subject.look(frame)
-            costs.append(1e3 * (time.process_time() - began))
-    return [np.array(costs[_FIRST:]) for costs in taken_ms]
+            for number, frame in enumerate(turn):
+                began = time.process_time()
+                subject.look(frame)
+                if number >= _WARM:
+                    costs.append(1e3 * (time.process_time() - began))
+    return [np.array(costs[_TURN - _WARM :]) for costs in taken_ms]
