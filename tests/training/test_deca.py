@@ -284,9 +284,9 @@ class TestDetail:
     def test_what_keeps_details_plausible(self) -> None:
         displacement = torch.zeros(1, 1, 4, 4)
         displacement[0, 0, 0, 0] = 0.001
-        assert detail_losses.displacement_size(displacement) == pytest.approx(1 / 16)
+        assert detail_losses.displacement_size(displacement) == pytest.approx(0.001 / 16)
         hidden = torch.ones(1, 1, 4, 4)
-        assert detail_losses.soft_symmetry(displacement, hidden) == pytest.approx(2 / 16)
+        assert detail_losses.soft_symmetry(displacement, hidden) == pytest.approx(0.002)
         assert detail_losses.soft_symmetry(displacement, 0.0 * hidden) == 0.0
         assert detail_losses.soft_symmetry(displacement + displacement.flip(3), hidden) == 0.0
         assert detail_losses.roughness(torch.ones(1, 3, 4, 4)) == 0.0

@@ -47,13 +47,15 @@ def masked_difference(drawn: Tensor, wanted: Tensor, mask: Tensor) -> Tensor:
 
 
 def soft_symmetry(displacement: Tensor, hidden: Tensor) -> Tensor:
-    """Mean of hidden * |D - D mirrored|, mm, of displacements [B, 1, T, T] in m: the unseen is as the other side."""
-    return 1000.0 * (hidden * (displacement - displacement.flip(3)).abs()).mean()
+    """hidden * |D - D mirrored|, summed over the texels of a map, of displacements [B, 1, T, T] in m: the side that is
+    not seen is as the other.
+    """
+    return (hidden * (displacement - displacement.flip(3)).abs()).sum(dim=(1, 2, 3)).mean()
 
 
 def displacement_size(displacement: Tensor) -> Tensor:
-    """Mean |D| in mm."""
-    return 1000.0 * displacement.abs().mean()
+    """Mean |D| in m."""
+    return displacement.abs().mean()
 
 
 def roughness(shade: Tensor) -> Tensor:
