@@ -13,7 +13,7 @@ from typing import Any
 from driver.config import Settings
 from driver.errors import AvatarDriverError, RunError, UsageError
 from driver.runtime import OnnxModel
-from driver.serve.admission import Admission, Refused
+from driver.serve.admission import DEADLINE_MS, Admission, Refused
 from driver.serve.counters import Counters
 from driver.serve.greeting import parse_query
 from driver.serve.handler import Limits, attend
@@ -35,11 +35,18 @@ _LAST_HOP_S = 3.0
 class AsgiVoices:
     """One process's voices. The model is loaded when the server starts the application, not when it is made.
 
-    most_voices, every   as `driver.serve.server.ServeSettings`
+    most_voices, every, deadline_ms   as `driver.serve.server.ServeSettings`
     """
 
-    def __init__(self, settings: Settings, most_voices: int | None = None, every: int = 1) -> None:
-        self._settings, self._most_voices, self._every = settings, most_voices, every
+    def __init__(
+        self,
+        settings: Settings,
+        most_voices: int | None = None,
+        every: int = 1,
+        deadline_ms: float = DEADLINE_MS,
+    ) -> None:
+        self._settings, self._every = settings, every
+        self._admission = Admission(most_voices, deadline_ms)
         self._limits = Limits()
         self._error: BaseException | None = None
         self._voices: Voices | None = None
@@ -63,8 +70,7 @@ class AsgiVoices:
     def _start(self) -> None:
         settings = self._settings
         model = OnnxModel(find_audio_model(settings.voice.model), settings.device)
-        admission = Admission(self._most_voices)
-        voices = Voices(settings, model, lambda frame, packet: None, admission, Counters(), self._every)
+        voices = Voices(settings, model, lambda frame, packet: None, self._admission, Counters(), self._every)
         voices.rehearse()
         self._voices = voices
         self._worker = Worker("voices", voices.run, self._fail)

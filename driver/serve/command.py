@@ -40,6 +40,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="numbers, on this machine (%(default)s)",
     )
     add("--most-voices", type=int, metavar="N", help="refuse more (default: as many as there is time for)")
+    add(
+        "--deadline",
+        type=float,
+        default=defaults.deadline_ms,
+        metavar="MS",
+        help="let none in that makes the p99 of a hop longer (%(default)g of 20)",
+    )
     add("--every", type=int, default=defaults.every, metavar="N", help="a frame each N hops of 20 ms (%(default)s)")
     add("--idle", type=float, default=defaults.limits.idle_s, metavar="S", help="end silent connections (%(default)g)")
     add("--voice-model", default="", metavar="FILE", help="an .onnx file, or envelope")
@@ -61,6 +68,7 @@ def serve(options: argparse.Namespace, notice: Notice) -> str:
         out=tuple(options.out or DEFAULT_OUTPUTS),
         metrics=options.metrics,
         most_voices=options.most_voices,
+        deadline_ms=options.deadline,
         every=options.every,
         limits=Limits(idle_s=options.idle),
     )

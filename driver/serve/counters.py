@@ -69,7 +69,7 @@ class Counters:
             "heard_hops_total", "hops of any voice that the model heard; 50 a second of one that speaks"
         )
         self.late_hops = Counter("late_hops_total", "hops done more than a hop and a half after their end")
-        self.lost_hops = Counter("lost_hops_total", "hops given up because the machine was half a second behind")
+        self.lost_hops = Counter("lost_hops_total", "hops given up because the machine was 0.3 s behind")
         self.hop_ms = Histogram("hop_milliseconds", "work on one hop of all voices, outputs included")
         self.age_ms = Histogram("age_milliseconds", "from the end of a hop's sound to its frame")
 

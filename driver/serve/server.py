@@ -14,7 +14,7 @@ from driver.config import Settings
 from driver.errors import RunError, SinkError, UsageError
 from driver.publish import Publisher, open_sinks
 from driver.runtime import OnnxModel
-from driver.serve.admission import Admission
+from driver.serve.admission import DEADLINE_MS, Admission
 from driver.serve.counters import Counters
 from driver.serve.handler import Limits
 from driver.serve.metrics_page import MetricsPage
@@ -37,6 +37,7 @@ DEFAULT_METRICS_PORT = 9464
 SHARED_OUTPUTS = ("zmq", "ws", "udp", "osc", "livelink")
 _EXPECTED_VOICES = 64  # how much room outputs have where nobody said how many come
 _SLOWEST_EVERY = 50
+_LONGEST_DEADLINE_MS = 10_000
 _LAST_HOP_S = 3.0
 # A hop must not wait 5 ms, Python's default, for the thread that reads the connections.
 _SWITCH_INTERVAL_S = 0.001
@@ -50,6 +51,7 @@ class ServeSettings:
     out           outputs that carry many faces: SHARED_OUTPUTS
     metrics       port of the page of numbers on this machine; 0 = any free one
     most_voices   more are refused; None = as many as the machine has time for
+    deadline_ms   p99 of the work on a hop beyond which no further voice is let in
     every         publish each n-th hop of 20 ms
     """
 
@@ -57,12 +59,17 @@ class ServeSettings:
     out: tuple[str, ...] = DEFAULT_OUTPUTS
     metrics: int = DEFAULT_METRICS_PORT
     most_voices: int | None = None
+    deadline_ms: float = DEADLINE_MS
     every: int = 1
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         if self.most_voices is not None and not 1 <= self.most_voices <= MOST_VOICES:
             raise UsageError(f"most_voices is {self.most_voices}; it must be 1..{MOST_VOICES}")
+        if not 0 < self.deadline_ms <= _LONGEST_DEADLINE_MS:
+            raise UsageError(
+                f"deadline_ms is {self.deadline_ms:g}; it must be within 0..{_LONGEST_DEADLINE_MS}, a hop lasts 20 ms"
+            )
         if not 1 <= self.every <= _SLOWEST_EVERY:
             raise UsageError(f"every is {self.every}; it must be 1..{_SLOWEST_EVERY}, 1 is 50 frames a second")
         if not 0 <= self.metrics <= 65_535:
@@ -104,7 +111,7 @@ class Server:
             context = SinkContext(hello, notice, subjects=serve.most_voices or _EXPECTED_VOICES)
             self._publisher = Publisher(open_sinks(serve.out, context), notice)
             opened.callback(self._publisher.close)
-            admission = Admission(serve.most_voices)
+            admission = Admission(serve.most_voices, serve.deadline_ms)
             self.voices = Voices(settings, model, self._publisher.send, admission, self.counters, serve.every)
             self.voices.rehearse()
             opened.pop_all()

@@ -18,8 +18,9 @@ from protocol.frame import Floats
 
 # A reader goes on when less than this waits to be played. More would be heard as latency when an utterance is cut.
 AHEAD_NS = 200_000_000
-# Sound that is later than this is not worth showing: the voice goes on with what is newer.
-LATEST_NS = 500_000_000
+# Who is further behind than this, because the machine has no time, goes on with the newest sound and gives up the rest:
+# a face that hangs behind its voice for ever is worse than a jump.
+LATEST_NS = 300_000_000
 _SILENCE = np.zeros(HOP_SAMPLES, np.float32)
 
 
@@ -91,9 +92,11 @@ class Stream:
         """True when it has ended and all of it was taken."""
         return self._is_ended and not self._chunks
 
-    def has_due(self, now_ns: int) -> bool:
-        """True when sound waits that is due."""
-        return bool(self._chunks) and self._chunks[0].capture_ns <= now_ns
+    def is_behind(self, now_ns: int) -> bool:
+        """True when another hop is over by `now_ns`."""
+        if self._chunks:
+            return self._chunks[0].capture_ns <= now_ns
+        return self._is_paused and self._heard_until_ns + HOP_NS <= now_ns
 
     def next_hop(self, now_ns: int) -> Hop | None:
         """The next hop that is over by `now_ns`; None when there is none yet."""
@@ -105,8 +108,9 @@ class Stream:
             hop = Hop(chunk.samples, chunk.capture_ns, self._is_new or lost > 0, lost)
             self._silence_left, self._is_new = self._silent_hops, False
         elif self._is_paused and self._heard_until_ns + HOP_NS <= now_ns:
-            # After a stall of ours the past is not made up for; nobody would look at it.
-            end_ns = max(self._heard_until_ns + HOP_NS, now_ns - LATEST_NS)
+            end_ns = self._heard_until_ns + HOP_NS
+            if end_ns < now_ns - LATEST_NS:
+                end_ns = now_ns
             hop = Hop(_SILENCE if self._silence_left else None, end_ns)
             self._silence_left = max(0, self._silence_left - 1)
             self._is_new |= self._silence_left == 0
@@ -117,7 +121,8 @@ class Stream:
 
     def _give_up_the_late(self, now_ns: int) -> int:
         lost = 0
-        while len(self._chunks) > 1 and self._chunks[0].capture_ns < now_ns - LATEST_NS:
-            self._chunks.popleft()
-            lost += 1
+        if self._chunks and self._chunks[0].capture_ns < now_ns - LATEST_NS:
+            while len(self._chunks) > 1 and self._chunks[1].capture_ns <= now_ns:
+                self._chunks.popleft()
+                lost += 1
         return lost

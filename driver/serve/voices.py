@@ -39,6 +39,7 @@ Publish = Callable[[FaceFrame, bytes], None]
 
 MOST_VOICES = 1024
 _LATE_NS = HOP_NS * 5 // 2  # a hop waits up to one for its turn, and its turn may take one
+_STILL_NS = 5 * HOP_NS  # a machine that has no time shows a voice at least so often
 _REHEARSED_VOICES, _REHEARSED_HOPS = 4, 25
 
 
@@ -52,6 +53,7 @@ class Voice:
     face: Face
     on_frame: Publish | None = None
     hops: int = field(default=0, init=False)
+    shown_ns: int = field(default=0, init=False)
 
 
 class Voices:
@@ -166,8 +168,9 @@ class Voices:
         for voice, hop in due:
             voice.hops += 1
             self.counters.lost_hops.add(hop.lost)
-            # When the next hop waits already, we are behind: its frame will do.
-            if voice.hops % self._every == 0 and not voice.stream.has_due(now_ns):
+            # When the next hop waits already, we are behind, and its frame will do; but no face may stand still.
+            is_behind = voice.stream.is_behind(now_ns) and hop.end_ns - voice.shown_ns < _STILL_NS
+            if voice.hops % self._every == 0 and not is_behind:
                 self._show(voice, hop)
         return len(heard)
 
@@ -183,6 +186,7 @@ class Voices:
 
     def _show(self, voice: Voice, hop: Hop) -> None:
         # The fuser looks half of an interval back, for those who ask at any time. We ask when the newest is known.
+        voice.shown_ns = hop.end_ns
         frame = voice.face.frame(hop.end_ns, hop.end_ns + HOP_NS // 2, time.perf_counter_ns)
         packet = encode(frame)
         self._publish(frame, packet)

@@ -45,7 +45,7 @@ async def speak(app: AsgiVoices, query: str, *messages: dict[str, Any]) -> Conne
 
 def test_a_voice_gets_its_face_back_and_what_is_wrong_is_the_reason(tiny_voice: Path) -> None:
     async def scenario() -> None:
-        app = AsgiVoices(Settings(voice=VoiceSettings(model=str(tiny_voice))), most_voices=1)
+        app = AsgiVoices(Settings(voice=VoiceSettings(model=str(tiny_voice))), most_voices=1, deadline_ms=10_000)
         life = Connection(app, {"type": "lifespan"})
         await life.inbox.put({"type": "lifespan.startup"})
         await life.said("lifespan.startup.complete")

@@ -31,9 +31,12 @@ LOUD = np.full(16_000, 8_000, "<i2").tobytes()  # a second
 
 @contextmanager
 def running(model: Path, **asked: object) -> Iterator[Server]:
-    asked = {"listen": ("tcp://127.0.0.1:0", "ws://127.0.0.1:0"), "out": ("zmq://127.0.0.1:0",), "metrics": 0} | asked
+    both, deadline_ms = (
+        ("tcp://127.0.0.1:0", "ws://127.0.0.1:0"),
+        10_000,
+    )  # what a machine has time for is not asked here
+    asked = {"listen": both, "out": ("zmq://127.0.0.1:0",), "metrics": 0, "deadline_ms": deadline_ms} | asked
     server = Server(Settings(voice=VoiceSettings(model=str(model))), ServeSettings(**asked), lambda sentence: None)
-    server.voices.admission.deadline_ms = 1e9  # what this machine has time for is not asked here
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
@@ -221,9 +224,10 @@ def test_an_output_that_nobody_hears_is_said_and_the_others_go_on(tiny_voice: Pa
         gone.bind(("127.0.0.1", 0))
         port = gone.getsockname()[1]
     said: list[str] = []
-    asked = ServeSettings(("tcp://127.0.0.1:0",), (f"udp://127.0.0.1:{port}", "zmq://127.0.0.1:0"), 0)
+    asked = ServeSettings(
+        ("tcp://127.0.0.1:0",), (f"udp://127.0.0.1:{port}", "zmq://127.0.0.1:0"), 0, deadline_ms=10_000
+    )
     server = Server(Settings(voice=VoiceSettings(model=str(tiny_voice))), asked, said.append)
-    server.voices.admission.deadline_ms = 1e9
     thread = threading.Thread(target=server.run)
     thread.start()
     try:

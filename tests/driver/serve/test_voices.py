@@ -124,14 +124,32 @@ def test_a_short_pause_does_not_make_the_model_forget() -> None:
     assert not hop.is_new
 
 
-def test_what_is_half_a_second_late_is_given_up_and_counted() -> None:
+def test_who_is_too_far_behind_goes_on_with_the_newest_and_it_is_counted() -> None:
     stream = Stream(F32, silence_ms=0, now_ns=0)
     stream.push(noise(0, 40).tobytes(), 0)
-    hop = stream.next_hop(40 * HOP_NS)
+    in_time = stream.next_hop(HOP_NS + LATEST_NS)
+    assert in_time is not None
+    assert (in_time.lost, in_time.end_ns) == (0, HOP_NS)
+    hop = stream.next_hop(30 * HOP_NS)
     assert hop is not None
-    assert hop.is_new
-    assert hop.lost == 40 - 1 - LATEST_NS // HOP_NS
-    assert hop.end_ns == 40 * HOP_NS - LATEST_NS
+    assert (hop.is_new, hop.lost, hop.end_ns) == (True, 28, 30 * HOP_NS)
+    assert not stream.is_behind(30 * HOP_NS)
+    assert stream.is_behind(31 * HOP_NS)
+
+
+def test_a_server_without_time_still_shows_every_face(tiny_voice: Path) -> None:
+    """Each turn takes 30 ms of a clock on which every voice brings 20 ms each 20 ms."""
+    voices, frames = served(OnnxModel(tiny_voice, "cpu"))
+    streams = [voices.join(Greeting(name, F32)).stream for name in ("a", "b")]
+    start_ns = max(stream.ahead_ns(0) for stream in streams)
+    for stream in streams:
+        stream.push(noise(0, 200).tobytes(), start_ns)
+    for turn in range(100):
+        voices.hop(start_ns + (turn + 1) * 30 * MS)
+        if turn % 10 == 9:  # 0.3 s; what was heard is shown, not an old face again and again
+            assert {frame.subject for frame in frames if frame.speech > 0} == {"a", "b"}
+            frames.clear()
+    assert voices.counters.lost_hops.value > 50
 
 
 def test_every_second_hop(tiny_voice: Path) -> None:
@@ -143,7 +161,8 @@ def test_every_second_hop(tiny_voice: Path) -> None:
 
 
 def test_admission_charges_each_hop_for_the_voices_that_it_lacked() -> None:
-    admission = Admission(deadline_ms=16.0)
+    now_ns = [0]
+    admission = Admission(deadline_ms=16.0, clock_ns=lambda: now_ns[0])
     assert admission.projected_p99_ms(100) == 0.0
     for _ in range(200):
         admission.add(2.0 + 8 * 0.5, 8)
@@ -155,8 +174,12 @@ def test_admission_charges_each_hop_for_the_voices_that_it_lacked() -> None:
     ) as said:
         admission.check(30)
     assert said.value.retry_after_s == 10
-    for _ in range(500):  # what was seen ten seconds ago is forgotten
+    now_ns[0] = 9_000 * MS
+    for _ in range(50):
         admission.add(0.4, 8)
+    with pytest.raises(Refused):
+        admission.check(30)
+    now_ns[0] = 10_001 * MS  # what was seen longer than ten seconds ago is forgotten
     admission.check(30)
 
 
