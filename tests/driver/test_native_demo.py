@@ -29,7 +29,9 @@ def test_the_sample_is_read_without_mediapipe(monkeypatch: pytest.MonkeyPatch, t
     blink, jaw = (
         np.array([frame.arkit[ARKIT_SHAPES.index(name)] for frame in frames]) for name in ("eyeBlinkLeft", "jawOpen")
     )
-    shut = blink > 0.5
+    # Its eyes are warped shut, as no camera saw it: the network tells it by two fifths, and a filmed blink by four.
+    assert np.percentile(blink, 75) < 0.03
+    shut = blink > 0.2
     assert np.count_nonzero(shut[1:] & ~shut[:-1]) == 5, "as many blinks as the sample has"
     assert np.percentile(jaw, 5) < 0.02 < 0.15 < jaw.max()
 
