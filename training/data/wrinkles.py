@@ -32,7 +32,7 @@ _ACTS = (*dict.fromkeys(name for names in KINDS.values() for name in names), "mo
 @dataclass(frozen=True)
 class WrinkleData:
     """people     how many there are; 0 to learn from the stores instead
-    held_out   of them, are for the figures
+    held_out   people more, whom only the figures see; 0 to judge by the same people in other moments
     """
 
     people: int = 0
@@ -124,8 +124,9 @@ class WrinkledPictures(Dataset[Batch]):
         rng = np.random.default_rng([self.seed, index, self.rank, self.is_validation])
         codes, depths = list[Tensor](), list[np.ndarray]()
         for _ in range(self.batch // self.each):
-            number = int(rng.integers(self.data.held_out))
-            if not self.is_validation:
+            if self.is_validation and self.data.held_out:
+                number = int(rng.integers(self.data.held_out))
+            else:
                 number = self.data.held_out + int(rng.integers(self.data.people))
             for _ in range(self.each):
                 activations, expression, jaw = self.people.acts(rng)
