@@ -40,7 +40,7 @@ def test_what_cannot_be_meant_is_refused(setting: str, said: str) -> None:
 def test_a_missing_setting_and_a_missing_recipe_are_named(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="task"):
         build(Recipe, {"name": "x"})
-    with pytest.raises(RecipeError, match="laugh, .*talk, temporal"):
+    with pytest.raises(RecipeError, match=r"laugh, .*talk, temporal"):
         recipe_path("sing")
     with pytest.raises(RecipeError, match="no recipe"):
         recipe_path(str(tmp_path / "none.toml"))
