@@ -170,7 +170,8 @@ class Voices:
             self.counters.lost_hops.add(hop.lost)
             # When the next hop waits already, we are behind, and its frame will do; but no face may stand still.
             is_behind = voice.stream.is_behind(now_ns) and hop.end_ns - voice.shown_ns < _STILL_NS
-            if voice.hops % self._every == 0 and not is_behind:
+            # Which hops are shown differs from row to row, or each n-th turn would have all of the work.
+            if (voice.hops + voice.row) % self._every == 0 and not is_behind:
                 self._show(voice, hop)
         return len(heard)
 

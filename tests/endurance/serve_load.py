@@ -4,6 +4,9 @@ The server runs as a user runs it, in a process of its own. Clients on loopback 
 come one after the other until one is refused: that is 100 %. Then a fifth more are offered, then half of them stay, for
 as long each. A line of JSON tells, for each, the time of a hop and the age of frames at the one who receives them.
 Options that it does not know go to the server: `--most-voices 20`.
+
+`--processor` measures something else, for machines that are busy with other things: the processor time that the
+server's own thread takes for a hop, of as many voices as it has time for, without sockets.
 """
 
 from __future__ import annotations
@@ -25,6 +28,18 @@ from pathlib import Path
 import msgpack
 import numpy as np
 import zmq
+from threadpoolctl import threadpool_limits
+
+from driver.bench_voices import largest
+from driver.config import Settings
+from driver.knobs import VoiceSettings
+from driver.runtime import OnnxModel
+from driver.serve.admission import DEADLINE_MS, Admission
+from driver.serve.counters import Counters
+from driver.serve.greeting import Greeting
+from driver.serve.voices import Voices
+from driver.types import HOP_NS
+from driver.weights import find_audio_model
 
 _HOP_S, _HOP_SAMPLES = 0.02, 320
 _PERCENTS = (50, 99)
@@ -242,13 +257,53 @@ def load(model: str, seconds: float, every_s: float, most: int, extra: list[str]
     return report
 
 
+def processor(model: str, hops: int, every: int) -> dict[str, object]:
+    """Processor time of a hop by number of voices, and the largest number whose p99 is below the deadline."""
+    voice_model = OnnxModel(find_audio_model(model), "cpu")
+    generator = np.random.default_rng(0)
+    trials: dict[int, dict[str, float]] = {}
+
+    def is_in_time(count: int) -> bool:
+        settings = Settings(voice=VoiceSettings(model=model))
+        voices = Voices(settings, voice_model, lambda frame, packet: None, Admission(), Counters(), every)
+        streams = [voices.join(Greeting(f"npc-{number}")).stream for number in range(count)]
+        start_ns = max(stream.ahead_ns(0) for stream in streams)
+        hop_ms: list[float] = []
+        push_ms: list[float] = []
+        for number in range(hops + 25):
+            sound = (3_000 * generator.normal(size=_HOP_SAMPLES)).astype("<i2").tobytes()
+            began_ns = time.thread_time_ns()
+            for stream in streams:
+                stream.push(sound, start_ns + number * HOP_NS)
+            pushed_ns = time.thread_time_ns()
+            heard = voices.hop(start_ns + (number + 1) * HOP_NS)
+            assert heard == count
+            hop_ms.append((time.thread_time_ns() - pushed_ns) / 1e6)
+            push_ms.append((pushed_ns - began_ns) / 1e6)
+        p50, p99 = np.percentile(hop_ms[25:], _PERCENTS)
+        push = float(np.median(push_ms[25:]))
+        trials[count] = {"p50_ms": round(float(p50), 2), "p99_ms": round(float(p99), 2), "push_p50_ms": round(push, 2)}
+        return bool(p99 < DEADLINE_MS)
+
+    with threadpool_limits(limits=1):
+        most = largest(is_in_time)
+    return {"machine": f"load {os.getloadavg()[0]:.1f}", "every": every, "voices": most, "trials": trials}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0, help="of each measurement")
     parser.add_argument("--between", type=float, default=0.5, help="seconds between two voices that come")
     parser.add_argument("--most", type=int, default=200, help="clients at most")
     parser.add_argument("--model", default="", help="as --voice-model")
+    parser.add_argument("--processor", action="store_true", help="processor time of a hop instead")
+    parser.add_argument("--hops", type=int, default=200, help="of each of its trials")
+    parser.add_argument("--every", type=int, default=1, help="as the server's")
     arguments, extra = parser.parse_known_args()
+    if arguments.processor:
+        print(json.dumps(processor(arguments.model, arguments.hops, arguments.every)))
+        return
+    extra.append(f"--every={arguments.every}")
     print(json.dumps(load(arguments.model, arguments.seconds, arguments.between, arguments.most, extra)))
 
 

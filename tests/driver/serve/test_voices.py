@@ -152,12 +152,32 @@ def test_a_server_without_time_still_shows_every_face(tiny_voice: Path) -> None:
     assert voices.counters.lost_hops.value > 50
 
 
+def test_after_a_rest_the_model_has_heard_nothing(tiny_voice: Path) -> None:
+    voices, frames = served(OnnxModel(tiny_voice, "cpu"))
+    stream = voices.join(Greeting("a", F32, silence_ms=0)).stream
+    loud, now_ns = np.full(HOP_SAMPLES, 0.5, "<f4").tobytes(), stream.ahead_ns(0)
+    for number in range(10):
+        stream.push(loud, now_ns + number * HOP_NS)
+        voices.hop(now_ns + (number + 1) * HOP_NS)
+    assert frames[-1].speech == pytest.approx(0.5)
+    stream.pause()
+    for number in range(10, 15):
+        voices.hop(now_ns + (number + 1) * HOP_NS)
+    stream.push(loud, now_ns + 15 * HOP_NS)
+    assert voices.hop(now_ns + 16 * HOP_NS) == 1
+    assert frames[-1].speech == 0
+
+
 def test_every_second_hop(tiny_voice: Path) -> None:
     voices, frames = served(OnnxModel(tiny_voice, "cpu"), every=2)
-    voice = voices.join(Greeting("a", F32))
-    now_ns = voice.stream.ahead_ns(0)
-    assert [voices.hop(now_ns + number * HOP_NS) for number in range(1, 11)] == [0] * 10
-    assert [frame.seq for frame in frames] == [0, 1, 2, 3, 4]
+    joined = [voices.join(Greeting(name, F32)) for name in ("a", "b")]
+    now_ns = joined[-1].stream.ahead_ns(0)
+    shown = []
+    for number in range(1, 11):
+        assert voices.hop(now_ns + number * HOP_NS) == 0
+        shown.append([(frame.subject, frame.seq) for frame in frames])
+        frames.clear()
+    assert shown == [[("ba"[number % 2], number // 2)] for number in range(10)]  # never both at once
 
 
 def test_admission_charges_each_hop_for_the_voices_that_it_lacked() -> None:
