@@ -21,6 +21,9 @@ _JAW_SIZE = 3
 _CHANNELS = (128, 64, 64, 32, 16)
 _FIRST_CHANNELS = 128
 _FIRST_SCALE = 0.1
+# A detail begins as a random reading of the features, about as large as an expression, and moves in small steps: one
+# that runs away from the expression drowns it in the first layer of the decoder.
+_FIRST_DETAIL, _DETAIL_UNIT = 400.0, 0.02
 _DOUBLINGS = 1 << len(_CHANNELS)
 
 
@@ -29,6 +32,13 @@ class DetailEncoder(PictureEncoder):
 
     def __init__(self, network: str = "backbone") -> None:
         super().__init__(DETAIL_SIZE, network)
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        with torch.no_grad():
+            last.weight.mul_(_FIRST_DETAIL)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return _DETAIL_UNIT * super().forward(pictures)
 
 
 class DetailDecoder(nn.Module):
