@@ -22,7 +22,8 @@ from training.render.reconstruction import DetailScene
 
 Batch = dict[str, Tensor]
 
-_DEPTH_M = 0.002
+# Deep enough to be seen at a pixel of two millimetres: of an expression at its fullest, and of a person.
+_DEPTH_M, _OWN_DEPTH_M = 0.005, 0.0015
 _NOISE = 0.01  # of a pixel, as a share of white
 # kind: ARKit shapes that make it.
 KINDS = {"forehead": ("browInnerUp",), "frown": ("browDownLeft", "browDownRight"), "eyes": ("mouthSmileLeft",)}
@@ -55,14 +56,14 @@ class WrinkledPeople:
         x, y, z = self._x, self._y, self._z
         front = z > 0.0
         if kind == "forehead":
-            wave = np.cos(2.0 * np.pi * (y + 0.1 * x * x / 0.05) / 0.011)
-            where = _bump(x, 0.0, 0.04) * _bump(y, 0.068, 0.014)
+            wave = np.cos(2.0 * np.pi * (y + 0.1 * x * x / 0.05) / 0.016)
+            where = _bump(x, 0.0, 0.04) * _bump(y, 0.07, 0.018)
         elif kind == "frown":
-            wave = np.cos(2.0 * np.pi * (np.abs(x) - 0.006) / 0.012)
-            where = _bump(x, 0.0, 0.013) * _bump(y, 0.046, 0.011)
+            wave = np.cos(2.0 * np.pi * (np.abs(x) - 0.006) / 0.014)
+            where = _bump(x, 0.0, 0.014) * _bump(y, 0.046, 0.013)
         else:
-            wave = np.cos(2.0 * np.pi * (y - 0.3 * (np.abs(x) - 0.05)) / 0.010)
-            where = _bump(np.abs(x), 0.056, 0.009) * _bump(y, 0.026, 0.014)
+            wave = np.cos(2.0 * np.pi * (y - 0.3 * (np.abs(x) - 0.05)) / 0.014)
+            where = _bump(np.abs(x), 0.054, 0.011) * _bump(y, 0.02, 0.018)
         return (-_DEPTH_M * np.clip(wave, 0.0, 1.0) * where * front).astype(np.float32)
 
     def person(self, number: int) -> np.ndarray:
@@ -76,7 +77,7 @@ class WrinkledPeople:
             for side in sides:
                 along = (side * self._x - x) * np.cos(turn) + (self._y - y) * np.sin(turn)
                 across = -(side * self._x - x) * np.sin(turn) + (self._y - y) * np.cos(turn) + 8.0 * along**2
-                depth -= rng.uniform(0.5, 1.0) * _DEPTH_M * _bump(along, 0.0, length) * _bump(across, 0.0, width)
+                depth -= rng.uniform(0.5, 1.0) * _OWN_DEPTH_M * _bump(along, 0.0, length) * _bump(across, 0.0, width)
         return (depth * (self._z > 0.0)).astype(np.float32)
 
     def acts(self, rng: np.random.Generator) -> tuple[dict[str, float], np.ndarray, np.ndarray]:

@@ -195,7 +195,8 @@ def posed_anew(student: DetailStudent, batch: Batch) -> dict[str, Tensor]:
     skin that is thicker all over looks the same.
 
     posed_anew_mm: of each picture's expression with the detail of another picture of the person · as_it_was_mm: of that
-    other picture's displacement left as it was · of_others_mm: with another person's detail · smooth_mm: of none
+    other picture's displacement left as it was · of_others_mm: with another person's detail · smooth_mm: of none ·
+    follows: how much of the true change from that picture to this one is made, 0 none, 1 all (least squares)
     """
     each = student.recipe.data.each
     face, detail = student.face_of(batch), student.encoder(batch["picture"])
@@ -208,7 +209,11 @@ def posed_anew(student: DetailStudent, batch: Batch) -> dict[str, Tensor]:
         return _MM * (share * (apart - mean).square()).sum(dim=(1, 2, 3)).mean().sqrt()
 
     own = student.displacement(face, detail)
+    # From the other picture's moment to this one's, with the other's detail all the while.
+    change = student.displacement(face, _rolled(detail, each)) - _rolled(own, each)
+    true_change = truth - _rolled(truth, each)
     return {
+        "follows": (change * true_change).sum() / true_change.square().sum().clamp(min=1e-12),
         "posed_anew_mm": off(student.displacement(face, _rolled(detail, each))),
         "as_it_was_mm": off(_rolled(own, each)),
         "of_others_mm": off(student.displacement(face, detail.roll(each, dims=0))),
