@@ -20,6 +20,8 @@ MAY_IMPORT = {
     "training": ("protocol", "models", "training"),
     # What is judged here is the driver itself, and the landmarks are placed by its tracker.
     "training.evaluate": ("protocol", "models", "training", "driver"),
+    # Raw videos are read and faces are seen as the driver does it.
+    "training.curation": ("protocol", "models", "training", "driver"),
     "training.head.landmark_embedding": ("protocol", "models", "training", "driver"),
     "training.head.landmark_sightings": ("protocol", "models", "training", "driver"),
 }
