@@ -25,14 +25,21 @@ _BLINKS = [_INDEX["eyeBlinkLeft"], _INDEX["eyeBlinkRight"]]
 _ACTIONS = [name for name in ARKIT_SHAPES if not name.startswith(("eyeLook", "eyeBlink"))]
 # A still is one of these.
 _MOMENTS = {
-    "plausible": 0.38,
-    "neutral": 0.15,
-    "single": 0.17,
-    "mixture": 0.14,
-    "extreme": 0.06,
+    "plausible": 0.30,
+    "neutral": 0.10,
+    "single": 0.12,
+    "rare": 0.22,
+    "mixture": 0.12,
+    "extreme": 0.05,
     "closed": 0.05,
-    "tongue": 0.05,
+    "tongue": 0.04,
 }
+# What plausible faces hardly ever do, and trackers therefore miss.
+_RARE = [
+    *("jawLeft", "jawRight", "jawForward", "mouthLeft", "mouthRight", "cheekPuff", "tongueOut", "noseSneerLeft"),
+    *("noseSneerRight", "eyeWideLeft", "eyeWideRight", "mouthFrownLeft", "mouthFrownRight", "mouthRollLower"),
+    *("mouthRollUpper", "mouthShrugLower", "browInnerUp"),
+]
 _GAZE_RANGE_RAD = (0.45, 0.55)  # up and down, aside
 _OFF_MAP_SD = 0.3  # real faces are no sums of 52 shapes
 _RATE_SPEECH_HZ = (3.0, 6.5)
@@ -56,6 +63,10 @@ def draw_moment(rng: np.random.Generator, arkit: ArkitMap) -> Acts:
         weights = draw_faces(rng, 1)[0]
     elif kind == "single":
         _act(rng, weights, str(rng.choice(_ACTIONS)), float(rng.uniform(0.25, 1.0)))
+    elif kind == "rare":
+        if rng.uniform() < 0.5:
+            weights = 0.6 * draw_faces(rng, 1)[0]
+        _act(rng, weights, str(rng.choice(_RARE)), float(rng.uniform(0.4, 1.0)))
     elif kind in ("mixture", "extreme"):
         for name in rng.choice(_ACTIONS, rng.integers(2, 6), replace=False):
             _act(rng, weights, str(name), float(rng.beta(2.5, 1.0) if kind == "extreme" else rng.beta(1.0, 1.4)))
