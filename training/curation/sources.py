@@ -32,13 +32,18 @@ def files_of(places: Iterable[Path]) -> Iterator[Path]:
 
 def sources(places: Iterable[Path]) -> Iterator[Item]:
     """Each file as an item; one whose bytes came before is turned down as a copy."""
+    return without_copies(map(Item.of_file, files_of(places)))
+
+
+def without_copies(files: Iterable[Item]) -> Iterator[Item]:
+    """Whole files, each once: a path that came before is left out, other bytes' copy is turned down."""
     first: dict[str, str] = {}
     seen: set[Path] = set()
-    for path in files_of(places):
-        if path.resolve() in seen:
+    for item in files:
+        path = Path(item.source).resolve()
+        if path in seen:
             continue
-        seen.add(path.resolve())
-        item = Item.of_file(path)
+        seen.add(path)
         if item.content in first:
             yield item.reject("sources", f"the same file as {first[item.content]}")
         else:
