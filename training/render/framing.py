@@ -44,8 +44,10 @@ class Shot:
     crops: list[Crop]
 
 
-def draw_shot(rng: np.random.Generator, count: int, rate_hz: float) -> Shot:
-    """One head before a camera: for a moment, or moving smoothly through `count` of them at `rate_hz`."""
+def draw_shot(rng: np.random.Generator, count: int, rate_hz: float, is_clear: bool = False) -> Shot:
+    """One head before a camera: for a moment, or moving smoothly through `count` of them at `rate_hz`. If it must be
+    clear, the head faces the camera, more or less, and all of it is in the picture.
+    """
     width, height = PICTURE_PX
     focal = width * float(np.clip(np.exp(rng.normal(0.0, _FOCAL_SPREAD)), *_FOCAL_WIDTHS))
     camera = PictureCamera(focal, (width / 2, height / 2))
@@ -54,10 +56,11 @@ def draw_shot(rng: np.random.Generator, count: int, rate_hz: float) -> Shot:
     distance_m = max(distance_m, focal * CROP_SIDE_M / (_LARGEST * height))
     half = 0.5 * focal * CROP_SIDE_M / distance_m
     room = np.array([max(0.5 * width - half, 0.0), max(0.5 * height - half, 0.0)])
-    reach = room + (half * rng.uniform(0.0, 1.2) if rng.uniform() < _CUT_OFF else 0.0)
+    reach = room + (half * rng.uniform(0.0, 1.2) if not is_clear and rng.uniform() < _CUT_OFF else 0.0)
     aside = np.clip(rng.normal(0.0, 0.45, 2), -1.0, 1.0) * reach
     ray = np.array([*aside, -focal])
-    angles = rng.normal(0.0, _USUAL_RAD) if rng.uniform() < 0.72 else rng.uniform(-1.0, 1.0, 3) * _LIMITS_RAD
+    is_usual = is_clear or rng.uniform() < 0.72
+    angles = rng.normal(0.0, _USUAL_RAD) if is_usual else rng.uniform(-1.0, 1.0, 3) * _LIMITS_RAD
     place = distance_m * ray / focal
     angles, places = np.tile(angles, (count, 1)), np.tile(place, (count, 1))
     if count > 1 and rng.uniform() < 0.75:

@@ -38,12 +38,12 @@ class Sensor:
     jpeg: int | None
 
 
-def draw_sensor(rng: np.random.Generator, picture_px: int) -> Sensor:
-    """From a good camera in daylight to a bad one in the dark, far away."""
-    dim = rng.beta(1.0, 2.5)
+def draw_sensor(rng: np.random.Generator, picture_px: int, is_clear: bool = False) -> Sensor:
+    """From a good camera in daylight to a bad one in the dark, far away; good ones only, if it must be clear."""
+    dim = rng.beta(1.0, 2.5) * (0.2 if is_clear else 1.0)
     rows = (
         picture_px
-        if rng.uniform() < 0.45
+        if is_clear or rng.uniform() < 0.45
         else round(float(np.exp(rng.uniform(np.log(_FEWEST_ROWS), np.log(picture_px)))))
     )
     return Sensor(
@@ -55,9 +55,9 @@ def draw_sensor(rng: np.random.Generator, picture_px: int) -> Sensor:
         shot=float(0.004 * dim**2 * rng.uniform(0.1, 1.0) + 1e-5),
         read=float(0.018 * dim**2 * rng.uniform(0.1, 1.0) + 3e-4),
         grain_px=float(rng.choice([0.0, 0.6, 1.0])),
-        blur_px=float(min(rng.gamma(1.0, 0.5), 2.2)) if rng.uniform() < 0.6 else 0.0,
+        blur_px=float(min(rng.gamma(1.0, 0.5), 0.4 if is_clear else 2.2)) if rng.uniform() < 0.6 else 0.0,
         rows=rows,
-        jpeg=int(rng.integers(25, 96)) if rng.uniform() < 0.7 else None,
+        jpeg=int(rng.integers(75 if is_clear else 25, 96)) if rng.uniform() < 0.7 else None,
     )
 
 
