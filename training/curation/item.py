@@ -38,6 +38,8 @@ PICTURE_ARRAYS = frozenset(
         "head_rotation",  # float32 [F, 3], rad, head to camera
         "head_translation",  # float32 [F, 3], m
         "confidence",  # float32 [F, 4]: of REGIONS
+        "mouth_seen",  # float32 [F]: 0..1, how far it is uncovered
+        "side_px",  # float32 [F]: of the face's crop
     }
 )
 _CONTENT_DIGITS = 16

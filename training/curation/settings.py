@@ -27,8 +27,9 @@ class CurationSettings:
     voice, yamnet          files of the two; "" is the shipped voice
 
     Pictures
-    cut_detector           "adaptive" or "content": PySceneDetect's AdaptiveDetector or ContentDetector
+    cut_detector           "adaptive" or "content": PySceneDetect's AdaptiveDetector or ContentDetector; "none": no cuts
     cut_threshold          of that detector; 0: its own default
+    longest_s              a longer shot is taken in pieces, so that memory stays flat and each has its own verdict
     rate_minimum_hz        fewer pictures a second do not show lips
     face, face_detector    the networks that see; "" are the shipped ones
     presence_minimum       the network's belief below which there is no face
@@ -45,7 +46,7 @@ class CurationSettings:
     laugh_r                likewise in laughter, whose rhythm lips follow less
 
     Lifting, see `training.curation.lifting`
-    lift_steps             of the optimiser, for each clip; 0: the network's own motion is kept as it is
+    lift_steps             iterations of L-BFGS for each clip; 0: the network's own motion is kept as it is
     reprojection_maximum   rms distance of the lifted head's points from those seen, as a share of the crop's side
     lips_r                 correlation of the lifted lips' opening with the one that is seen
     """
@@ -55,7 +56,7 @@ class CurationSettings:
     silence_dbfs: float = -50.0
     speech_minimum: float = 0.5
     laughter_minimum: float = 0.5
-    speech_share: float = 0.5
+    speech_share: float = 0.4
     laughter_s: float = 3.5
     laughter_gap_s: float = 0.5
     laughter_detector: str = "voice"
@@ -64,6 +65,7 @@ class CurationSettings:
 
     cut_detector: str = "adaptive"
     cut_threshold: float = 0.0
+    longest_s: float = 20.0
     rate_minimum_hz: float = 20.0
     face: str = ""
     face_detector: str = ""
@@ -81,13 +83,13 @@ class CurationSettings:
     speaker_r: float = 0.3
     laugh_r: float = 0.15
 
-    lift_steps: int = 200
+    lift_steps: int = 40
     reprojection_maximum: float = 0.03
     lips_r: float = 0.7
 
     def __post_init__(self) -> None:
         _one_of("laughter_detector", self.laughter_detector, ("voice", "yamnet"))
-        _one_of("cut_detector", self.cut_detector, ("adaptive", "content"))
+        _one_of("cut_detector", self.cut_detector, ("adaptive", "content", "none"))
         if self.laughter_detector == "yamnet" and not self.yamnet:
             raise RecipeError('laughter_detector is "yamnet" and yamnet is ""; give the path of yamnet.tflite')
         for each in fields(self):

@@ -9,9 +9,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from driver.errors import MediaError
+from training.curation.clips import clips
+from training.curation.cuts import cuts
+from training.curation.faces import faces
 from training.curation.item import Item
+from training.curation.lifting import lift
 from training.curation.probe import probe
 from training.curation.settings import CurationSettings
+from training.curation.sound import listen
+from training.curation.speaker import speaker
+from training.curation.steady import steady
 from training.recipe import RecipeError
 
 
@@ -44,7 +51,16 @@ class Stage:
 # What a broken file may raise.
 BROKEN = (MediaError, ValueError, ArithmeticError, OSError, EOFError)
 
-STAGES: tuple[Stage, ...] = (Stage("probe", probe),)
+STAGES: tuple[Stage, ...] = (
+    Stage("probe", probe),
+    Stage("cuts", cuts),
+    Stage("sound", listen),
+    Stage("faces", faces),
+    Stage("steady", steady),
+    Stage("speaker", speaker),
+    Stage("clips", clips),
+    Stage("lift", lift),
+)
 
 
 def run_stages(items: Iterable[Item], settings: CurationSettings) -> Iterator[Item]:

@@ -179,7 +179,7 @@ def labels(audio: Floats, kind: str, scores: Floats) -> Labels | None:
             np.where(inside & is_spoken, unknown, heard), np.where(is_spoken, unknown, 0.0).astype(np.float32)
         )
     if kind == "conversation":
-        likely = 1.0 / (1.0 + np.exp(-_SHARPNESS * (laughter_evidence(scores) - _EVEN_ODDS)))
+        likely = likely_laughter(scores)
         likely = np.where((likely > _UNSURE[0]) & (likely < _UNSURE[1]), np.nan, likely)
         if not np.any(heard * np.nan_to_num(likely) > _UNSURE[1]):
             return None  # no laugh that the teacher is sure of
@@ -187,6 +187,11 @@ def labels(audio: Floats, kind: str, scores: Floats) -> Labels | None:
         spoken = np.where(likely > 0.5, np.where(speech > 0.6, np.nan, 0.0), np.where(speech > 0.6, 1.0, np.nan))
         return Labels(laughter, np.where(heard > 0.0, spoken, 0.0).astype(np.float32))
     return Labels(np.zeros(hops, np.float32), heard if kind == "speech" else np.zeros(hops, np.float32))
+
+
+def likely_laughter(scores: Floats) -> Floats:
+    """How likely YAMNet's `scores` [hops, 521] make laughter, [hops] 0..1."""
+    return np.asarray(1.0 / (1.0 + np.exp(-_SHARPNESS * (laughter_evidence(scores) - _EVEN_ODDS))), np.float32)
 
 
 def effort(audio: Floats) -> float:

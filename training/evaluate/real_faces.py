@@ -183,8 +183,8 @@ class Sync:
 
 def sync_of(audio: Floats, rows: FaceRows) -> Sync:
     """Where the lips' opening follows the sound best, within half a second either way."""
-    opening = _syllabic(rows.gap)
-    voice, level = _syllabic(voice_strength(audio)), _syllabic(np.maximum(level_db(audio), _level_floor_db(audio)))
+    opening = syllabic(rows.gap)
+    voice, level = syllabic(voice_strength(audio)), syllabic(np.maximum(level_db(audio), _level_floor_db(audio)))
     lag_s, r = best_lag(voice, opening, rows.weight, _SEARCHED_S)
     return Sync(lag_s, r, best_lag(level, opening, rows.weight, _SEARCHED_S)[0])
 
@@ -203,7 +203,7 @@ def _level_floor_db(audio: Floats) -> float:
     return float(np.max(level_db(audio))) - _LEVEL_RANGE_DB
 
 
-def _syllabic(values: Floats) -> Doubles:
+def syllabic(values: Floats) -> Doubles:
     """What of `values` [hops] moves at the rate of syllables: 30 ms means less 240 ms means."""
     return _blurred(values, _SYLLABLE_S[0]) - _blurred(values, _SYLLABLE_S[1])
 
