@@ -64,16 +64,34 @@ class Sight:
 
 def faces(item: Item, settings: CurationSettings) -> Iterator[Item]:
     """The runs of pictures of `item` that show one face, large enough, with what was seen; the rest turned down."""
+    seen = look(item, settings)
+    if "points" in seen.arrays:
+        yield from of_one_face(seen, settings)
+    else:
+        yield seen.reject("faces", "no face")
+
+
+def look(item: Item, settings: CurationSettings) -> Item:
+    """`item` with what the networks see in its pictures; without points where they see no face in any."""
     eye = _Eye(settings)
     sights = list(eye.look_at(pictures(Path(item.source), item.begin_s, item.end_s)))
-    if not sights:
-        yield item.reject("faces", "not one picture can be decoded")
-        return
-    sides_px = [float(sight.side_px) for sight in sights if sight.side_px is not None]
-    face_px = float(np.median(sides_px)) if sides_px else 0.0
-    whole = item.with_arrays(_arrays(sights)).with_figures(focal_px=eye.focal_px, face_px=face_px, **eye.size)
-    problems = [_problem(sight, settings) for sight in sights]
-    yield from kept_runs(whole, "faces", [sight.time_s for sight in sights], problems, settings)
+    return item.with_arrays(arrays_of(sights)).with_figures(focal_px=eye.focal_px, **eye.size)
+
+
+def of_one_face(seen: Item, settings: CurationSettings) -> Iterator[Item]:
+    """The runs of pictures with one face that is large enough; the rest turned down."""
+    sides_px, count = seen.arrays["side_px"], seen.arrays["face_count"]
+    whole = seen.with_figures(face_px=float(np.median(sides_px)))
+    small = f"the face is too small (a crop below {settings.face_px_minimum:g} px)"
+    problems = [
+        "no face"
+        if faces < 1
+        else "more than one face"
+        if faces > 1
+        else small * bool(side_px < settings.face_px_minimum)
+        for faces, side_px in zip(count, sides_px, strict=True)
+    ]
+    yield from kept_runs(whole, "faces", seen.arrays["times_s"].tolist(), problems, settings)
 
 
 class _Eye:
@@ -139,18 +157,7 @@ class _Eye:
         return float(told["presence"][0]) >= self._settings.presence_minimum
 
 
-def _problem(sight: Sight, settings: CurationSettings) -> str:
-    """Why this picture is of no use; "" if it is."""
-    if sight.motion is None:
-        return "no face"
-    if sight.count > 1:
-        return "more than one face"
-    if sight.side_px is not None and sight.side_px < settings.face_px_minimum:
-        return f"the face is too small (a crop below {settings.face_px_minimum:g} px)"
-    return ""
-
-
-def _arrays(sights: list[Sight]) -> dict[str, Array]:
+def arrays_of(sights: list[Sight]) -> dict[str, Array]:
     """The sights as arrays of a row a picture. Pictures without a face are put between their neighbours, with
     confidence 0 and an infinite spread."""
     times_s = np.array([sight.time_s for sight in sights])
@@ -173,7 +180,12 @@ def _arrays(sights: list[Sight]) -> dict[str, Array]:
     arrays["confidence"][missing], arrays["spread"][missing] = 0.0, np.inf
     shape = next(sight.motion.shape for sight in reversed(seen) if sight.motion and sight.motion.shape is not None)
     # The running mean over the shot is best known at its end.
-    return arrays | {"times_s": times_s, "mouth_seen": between([sight.mouth_seen for sight in seen]), "shape": shape}
+    return arrays | {
+        "times_s": times_s,
+        "mouth_seen": between([sight.mouth_seen for sight in seen]),
+        "face_count": np.array([sight.count for sight in sights], np.float32),
+        "shape": shape,
+    }
 
 
 @cache

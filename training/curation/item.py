@@ -39,6 +39,7 @@ PICTURE_ARRAYS = frozenset(
         "head_translation",  # float32 [F, 3], m
         "confidence",  # float32 [F, 4]: of REGIONS
         "mouth_seen",  # float32 [F]: 0..1, how far it is uncovered
+        "face_count",  # float32 [F]: faces in the picture, where it was counted last
         "side_px",  # float32 [F]: of the face's crop
     }
 )

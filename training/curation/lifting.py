@@ -126,6 +126,13 @@ def lifted_motion(item: Item, steps: int) -> tuple[Fit, Fit, dict[str, Array]]:
     return before, after, lifted | {"shape": shape.numpy().astype(np.float32)}
 
 
+def lifted_points(item: Item) -> Array:
+    """Where FACE_POINTS of the item's motion are in its pictures, float32 [F, 140, 2] pixels."""
+    clip = _Clip(item)
+    with torch.no_grad():
+        return clip.shown(clip.surface_of(clip.motion, clip.shape), clip.motion).numpy()
+
+
 class _Clip:
     """What was seen of a clip, as tensors: F pictures."""
 
@@ -162,7 +169,7 @@ class _Clip:
 
     def loss(self, motion: dict[str, Tensor], shape: Tensor) -> Tensor:
         """What is minimised, but for the size of the corrections."""
-        surface = self._surface_of(motion, shape)
+        surface = self.surface_of(motion, shape)
         off = self._off(surface, motion)
         # Far off, a point counts as its distance: one that was seen wrongly does not bend the rest.
         reach = 0.02
@@ -173,7 +180,7 @@ class _Clip:
 
     def fit(self, motion: dict[str, Tensor], shape: Tensor) -> Fit:
         """How `motion` fits; see `Fit`."""
-        surface = self._surface_of(motion, shape)
+        surface = self.surface_of(motion, shape)
         off = self._off(surface, motion)
         rough = (surface[2:] - 2.0 * surface[1:-1] + surface[:-2]).square().sum(dim=2)
         gap = surface[:, self.surface.upper, 1] - surface[:, self.surface.lower, 1]
@@ -184,18 +191,21 @@ class _Clip:
             lips_r=_pearson(gap, seen / self.side_px),
         )
 
-    def _surface_of(self, motion: dict[str, Tensor], shape: Tensor) -> Tensor:
+    def surface_of(self, motion: dict[str, Tensor], shape: Tensor) -> Tensor:
         """FACE_POINTS [F, 140, 3] in mm in the head's frame."""
         mouth = torch.cat([motion["expression"], motion["jaw"]], dim=1)
         return self.surface(mouth, motion["eyelids"], motion["gaze"], shape.expand(len(mouth), -1))
 
     def _off(self, surface: Tensor, motion: dict[str, Tensor]) -> Tensor:
         """How far the head's points are from those that were seen [F, 140, 2], in crop sides."""
+        return (self.shown(surface, motion) - self.points) / self.side_px[:, None, None]
+
+    def shown(self, surface: Tensor, motion: dict[str, Tensor]) -> Tensor:
+        """Where the picture shows points [F, 140, 3], mm in the head's frame: [F, 140, 2] pixels."""
         turned = torch.einsum("fij,fpj->fpi", matrix_from_axis_angle(motion["head_rotation"]), surface / _MM)
         placed = turned + motion["head_translation"][:, None]
         depth = (-placed[:, :, 2:]).clamp(min=0.05)
-        shown = self.centre + self.focal_px * placed[:, :, :2] * placed.new_tensor([1.0, -1.0]) / depth
-        return (shown - self.points) / self.side_px[:, None, None]
+        return self.centre + self.focal_px * placed[:, :, :2] * placed.new_tensor([1.0, -1.0]) / depth
 
 
 def _pearson(first: Tensor, second: Tensor) -> float:

@@ -21,23 +21,25 @@ def kept_runs(
     problems   of each picture, "" for none
     """
     runs = _runs(times_s, _without_stumbles(times_s, problems), item.end_s)
-    begin_s, dropped = item.begin_s, Counter[str]()
+    begin_s, dropped, rests = item.begin_s, Counter[str](), 0
 
     def rejected(end_s: float) -> Iterator[Item]:
-        if dropped:
+        if dropped or rests:
             part = item.part(begin_s, end_s)
-            yield part.reject(stage, dropped.most_common(1)[0][0], seconds=part.seconds)
+            rest = f"{part.seconds:.2f} s are left; a clip is {settings.clip_s:g} s"
+            yield part.reject(stage, dropped.most_common(1)[0][0] if dropped else rest, seconds=part.seconds)
 
     for problem, run_begin_s, run_end_s in runs:
         part = item.part(run_begin_s, run_end_s)
         if not problem and part.seconds >= settings.clip_s - 1e-6:
             yield from rejected(part.begin_s)
             yield part
-            begin_s = part.end_s
+            begin_s, rests = part.end_s, 0
             dropped.clear()
-        else:
-            reason = problem or f"less than {settings.clip_s:g} s between other pictures"
-            dropped[reason] += max(1, round(1000 * part.seconds))
+        elif problem:
+            dropped[problem] += max(1, round(1000 * part.seconds))
+        else:  # good pictures, too few of them: what broke them off is the reason
+            rests += 1
     yield from rejected(item.end_s)
 
 
