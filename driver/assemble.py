@@ -20,6 +20,7 @@ from driver.capture.pcm import PcmSource
 from driver.capture.webcam import Webcam
 from driver.config import Settings
 from driver.control import ControlInput
+from driver.detail import DetailFile, DetailReader, DetailSettings
 from driver.encode import AudioEncoder
 from driver.errors import UsageError
 from driver.face import Face
@@ -97,6 +98,7 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
     profile = None if settings.profile is None else _profile(settings.profile, settings.tracker)
     is_paced = settings.realtime or settings.demo or picture.is_live or sound.is_live
     video_stages = _video_stages(settings, notify) if picture.name else []
+    skin = _skin(settings, video_stages)
     learner = RestLearner() if profile is None and settings.auto_calibrate else None
     face = PersonalFace(arkit, profile, learner) if picture.name else None
     voice = _voice(settings) if sound.name else None
@@ -105,7 +107,7 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
     mood = Mood(OnnxNetwork(find_weights(MOOD_MODEL), "cpu"), settings.mood)
     mirror = MotionMirror(head) if settings.mirror else None
     builder = FrameBuilder(settings.frame, settings.head, arkit, motion_map, channels=settings.channels, mirror=mirror)
-    hello = Hello("avatar-driver", __version__, settings.head, settings.rate_hz)
+    hello = Hello("avatar-driver", __version__, settings.head, settings.rate_hz, detail=skin.id if skin else "")
     context = SinkContext(hello, notify)
     sinks = open_sinks(settings.out, context)
     try:
@@ -118,6 +120,8 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
             camera = _watched(video_stages)
             shown = Shown(builder, arkit, settings.tracker, settings.mirror, voice, face, level, camera)
             sinks.append(Preview(settings.preview, context, shown))
+        if skin is not None:
+            video_stages = skin.around(video_stages)
         publisher = Publisher(sinks, notify)
         fuser = Fuser(settings.fuse, mouth_projector(head, arkit), IdleMotion(settings=settings.idle))
         # The clock starts last: what takes its time comes before.
@@ -221,6 +225,20 @@ def _video_stages(settings: Settings, notify: Notify) -> Stages:
     face_model = find_face_model(own_file)
     solver = LandmarkSolver(horizontal_fov_deg=settings.camera.horizontal_fov_deg)
     return [("track", FaceTracker(face_model, notify)), ("solve", solver)]
+
+
+def _skin(settings: Settings, stages: Stages) -> DetailReader | None:
+    """Reads the skin's detail behind the camera's `stages`, of which the last knows where heads are in pictures."""
+    if settings.detail is None:
+        return None
+    if not stages:
+        raise UsageError("--detail reads the camera's pictures; give --webcam or --video, or leave it out")
+    if settings.head != OPEN_HEAD_ID:
+        raise UsageError(f"--detail tells the skin of {OPEN_HEAD_ID}; leave it out, or --head {settings.head}")
+    tracker = stages[-1][1]
+    assert isinstance(tracker, (NativeFace, LandmarkSolver))
+    network = DetailFile(Path(settings.detail), settings.device)
+    return DetailReader(network, tracker.camera, DetailSettings(), settings.mirror)
 
 
 def _watched(stages: Stages) -> WatchedTracker | None:

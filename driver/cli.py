@@ -118,6 +118,7 @@ def run_parser() -> argparse.ArgumentParser:
         help="0, 1 or 2 pictures: later and steadier (0)",
     )
     add("--face-model", metavar="FILE", help="a face.onnx; with --tracker mediapipe its face_landmarker.task")
+    add("--detail", metavar="FILE", help="a detail.onnx of your own: frames also tell the skin's wrinkles")
     # How the voice drives the face
     add("--lookahead", type=int, dest="lookahead_ms", metavar="MS", help="0, 20, 40 ... 240: later and better (80)")
     add("--articulation", type=float, metavar="X", help="strength of speech, 0..2 (default: 1)")

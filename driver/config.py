@@ -64,6 +64,7 @@ class Settings:
     tracker          what reads the face: "native", our own networks; "mediapipe", its networks and our solver
     face_model       a file instead of the native tracker's face.onnx, or of MediaPipe's face_landmarker.task
     face_lookahead   pictures that the native tracker's expression and jaw may wait for, 0..2: steadier, so much later
+    detail           a detail.onnx of training.export_detail: frames also tell the skin's wrinkles; None = they do not
     duration_s       stop after so many seconds
     control          "osc://127.0.0.1:9011": listen there for knobs to turn; None = do not listen
     profile          name of what `avatar-driver calibrate` has learnt; None = nobody's
@@ -88,6 +89,7 @@ class Settings:
     tracker: Tracker = "native"
     face_model: str | None = None
     face_lookahead: int = 0
+    detail: str | None = None
     duration_s: float | None = None
     control: str | None = None
     profile: str | None = None

@@ -30,13 +30,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FrameSettings:
-    """shape_every_s: how often an unchanged identity is sent again, for clients that came later."""
+    """shape_every_s, detail_every_s: how often an unchanged identity or detail is sent again, for later clients."""
 
     shape_every_s: float = 1.0
+    detail_every_s: float = 1.0
 
 
 _OF_ARKIT = ("expression", "jaw", "eyelids", "gaze")
 _SHAPE_CHANGED = 0.05  # standard deviations
+_DETAIL_CHANGED = 0.02  # of its length
 
 
 class FrameBuilder:
@@ -69,6 +71,8 @@ class FrameBuilder:
         self._seq = 0
         self._sent_shape: Floats | None = None
         self._sent_shape_ns = 0
+        self._sent_detail: Floats | None = None
+        self._sent_detail_ns = 0
 
     @property
     def channels(self) -> Mapping[str, Channel]:
@@ -91,6 +95,9 @@ class FrameBuilder:
         if self._motion_map is not None:
             carried = self._motion_map.apply(named["expression"], named["jaw"], named["eyelids"], named["gaze"])
             named |= dict(zip(_OF_ARKIT, carried, strict=True))
+        told_shape = self._shape(shape, tick_ns)
+        # A packet has no room for both.
+        told_detail = self._detail(fused.detail, tick_ns) if told_shape is None else None
         frame = FaceFrame(
             seq=self._seq,
             capture_ns=fused.capture_ns if fused.capture_ns is not None else publish_ns,
@@ -98,7 +105,8 @@ class FrameBuilder:
             head=self._head_id,
             arkit=arkit,
             confidence=fused.confidence,
-            shape=self._shape(shape, tick_ns),
+            shape=told_shape,
+            detail=told_detail,
             laughter=fused.laughter,
             speech=fused.speech,
             valence=fused.valence,
@@ -129,3 +137,14 @@ class FrameBuilder:
             return None
         self._sent_shape, self._sent_shape_ns = shape, tick_ns
         return shape
+
+    def _detail(self, detail: Floats | None, tick_ns: int) -> Floats | None:
+        """As it was read: it is the reader who mirrors."""
+        if detail is None or self._motion_map is not None:
+            return None
+        if self._sent_detail is not None and tick_ns - self._sent_detail_ns < self._settings.detail_every_s * 1e9:
+            moved, length = (float(np.linalg.norm(one)) for one in (detail - self._sent_detail, self._sent_detail))
+            if moved <= _DETAIL_CHANGED * length:
+                return None
+        self._sent_detail, self._sent_detail_ns = detail, tick_ns
+        return detail

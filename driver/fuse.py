@@ -55,6 +55,7 @@ class Fused:
     speech: float
     valence: float
     arousal: float
+    detail: Floats | None = None
 
 
 class _Recent:
@@ -217,4 +218,5 @@ class Fuser:
             speech=audio.speech if audio else 0.0,
             valence=audio.valence if audio else 0.0,
             arousal=audio.arousal if audio else 0.0,
+            detail=identity.detail if identity is not None else None,
         )

@@ -154,7 +154,7 @@ class OnnxModel:
 
 
 class OnnxNetwork:
-    """A network without state: `network(name=array)` gives its outputs by name.
+    """A network without state: `network(name=array)` gives its outputs by name; `said` is its metadata.
 
     Raises ModelError as `OnnxModel` does.
     """
@@ -163,6 +163,8 @@ class OnnxNetwork:
         self.path = path
         self._session: Any = _open(path, device)
         self.output_names: list[str] = [item.name for item in self._session.get_outputs()]
+        self.input_shapes: dict[str, list[Any]] = {item.name: item.shape for item in self._session.get_inputs()}
+        self.said: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 
     def __call__(self, **inputs: Array) -> dict[str, Array]:
         return dict(zip(self.output_names, self._session.run(self.output_names, inputs), strict=True))

@@ -60,7 +60,8 @@ class Motion:
     """A face as one encoder sees or hears it (or as the fusion of both), in the motion space of `protocol.frame`.
 
     `confidence` [4] says per region (mouth, upper_face, eyes, head) how much this encoder knows; a region with
-    confidence 0 carries no information, whatever its values. `shape` is None from those who know no identity.
+    confidence 0 carries no information, whatever its values. `shape` is None from those who know no identity, `detail`
+    from those who read no skin.
     `capture_ns` is the instant that is described; the encoder knew `lookahead_ns` of its future.
     """
 
@@ -72,6 +73,7 @@ class Motion:
     head_rotation: Floats = field(default_factory=lambda: _zeros("head_rotation"))
     head_translation: Floats = field(default_factory=lambda: _zeros("head_translation"))
     shape: Floats | None = None
+    detail: Floats | None = None
     laughter: float = 0.0
     speech: float = 0.0
     valence: float = 0.0

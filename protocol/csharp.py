@@ -123,11 +123,14 @@ namespace AvatarDriver
         /// <summary>When the frame was sent, ns of the sender's monotonic clock.</summary>
         public long PublishNs;
 
-        /// <summary>Id of the head model that Expression, Jaw and Shape belong to.</summary>
+        /// <summary>Id of the head model that Expression, Jaw, Shape and Detail belong to.</summary>
         public string Head = "";
 
         /// <summary>False while the sender has not told the identity; Shape is then meaningless.</summary>
         public bool HasShape;
+
+        /// <summary>False while the sender has not told the wrinkles' code; Detail is then meaningless.</summary>
+        public bool HasDetail;
 
         /// <summary>The values of a channel; always the same array.</summary>
         public float[] this[Channel channel] => _values[(int)channel];

@@ -108,6 +108,7 @@ PARTS: tuple[Part, ...] = (
     Part("head_rotation", 3, "rad", -math.pi, math.pi, "head to camera, axis-angle"),
     Part("head_translation", 3, "m", -100.0, 100.0, "the head's origin in the camera frame"),
     Part("shape", 100, "sd", -20.0, 20.0, "identity; sent on change and once a second", is_optional=True),
+    Part("detail", 128, "1", -100.0, 100.0, "code of the skin's wrinkles; as shape, if asked for", is_optional=True),
     Part("arkit", 52, "0..1", 0.0, 1.0, "ARKit blendshape weights in the order of ARKIT_SHAPES"),
     Part("laughter", 1, "0..1", 0.0, 1.0, "probability that the voice is laughing", is_scalar=True),
     Part("speech", 1, "0..1", 0.0, 1.0, "probability that the voice is speaking", is_scalar=True),
@@ -154,6 +155,7 @@ class FaceFrame:
     publish_ns   when the frame was handed to the sinks
     head         id of the head model that `expression`, `jaw` and `shape` belong to
     shape        None in frames that do not carry the identity
+    detail       None in frames that do not carry it: all, unless it was asked for. The hello says whose code it is
     subject      whose face it is, for senders of many: up to 32 letters, digits, _ . - ; "" from senders of one
     """
 
@@ -170,6 +172,7 @@ class FaceFrame:
     arkit: Floats
     confidence: Floats
     shape: Floats | None = None
+    detail: Floats | None = None
     laughter: float = 0.0
     speech: float = 0.0
     valence: float = 0.0

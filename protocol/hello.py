@@ -38,6 +38,7 @@ class Hello:
     parts     the motion space of this sender, in the order of its packets
     arkit     names of the `arkit` weights, by position
     regions   names of the `confidence` values, by position
+    detail    id of the network whose codes the frames' `detail` are; "" from senders that send none
     """
 
     sender: str
@@ -47,10 +48,13 @@ class Hello:
     parts: tuple[PartSchema, ...] = SCHEMA
     arkit: tuple[str, ...] = ARKIT_SHAPES
     regions: tuple[str, ...] = REGIONS
+    detail: str = ""
 
     def __post_init__(self) -> None:
         for name in ("sender", "sender_version", "head"):
             _check_text(f"the hello's {name}", getattr(self, name))
+        if self.detail != "":
+            _check_text("the hello's detail", self.detail)
         rate: Any = self.rate_hz
         if type(rate) not in (int, float) or not 0 < rate <= 1000:
             raise ProtocolError(f"the hello's rate_hz is {rate!r}; it must be a number in 0..1000")
@@ -70,6 +74,7 @@ def fields_of(hello: Hello) -> dict[str, Any]:
         "parts": [[part.name, part.size, part.unit, part.minimum, part.maximum] for part in hello.parts],
         "arkit": list(hello.arkit),
         "regions": list(hello.regions),
+        **({"detail": hello.detail} if hello.detail else {}),
     }
 
 
@@ -83,6 +88,7 @@ def hello_of(fields: dict[Any, Any]) -> Hello:
         parts=tuple(_part_schema(row) for row in _list(fields, "parts")),
         arkit=tuple(_list(fields, "arkit")),
         regions=tuple(_list(fields, "regions")),
+        detail=fields.get("detail", ""),
     )
 
 

@@ -22,6 +22,7 @@ ADDRESSES: dict[str, tuple[str, ...]] = {
     "/avatar/emotion": ("valence", "arousal"),
     "/avatar/confidence": ("confidence",),
     "/avatar/shape": ("shape",),
+    "/avatar/detail": ("detail",),
 }
 
 # As many subjects' heads are kept as one machine can drive; each takes 8 kB.

@@ -23,19 +23,27 @@ _VALUE_NAMES: dict[str, tuple[str, ...]] = {
 }
 
 
-def column_names() -> list[str]:
+def column_names(has_detail: bool = False) -> list[str]:
     """The columns, in order: seq, ..., expression_0, ..., jaw_x, ..., arkit_jawOpen, ..., confidence_head."""
     names: list[str] = list(STAMPS)
     for part in PARTS:
+        if part.name == "detail" and not has_detail:
+            continue
         values = _VALUE_NAMES.get(part.name, tuple(str(index) for index in range(part.size)))
         names += [part.name] if part.is_scalar else [f"{part.name}_{value}" for value in values]
     return names
 
 
 def write_csv(file: BinaryIO, table: Table) -> None:
-    """One line of names, then one line a frame; integers and float32 keep all of their digits."""
-    columns = [values.astype(str) for values in table.values()]
-    write_rows(file, column_names(), np.hstack([column.reshape(len(column), -1) for column in columns]).tolist())
+    """One line of names, then one line a frame; integers and float32 keep all of their digits.
+
+    Few recordings have the skin's detail; the others get no columns of it.
+    """
+    has_detail = not np.isnan(table["detail"]).all()
+    columns = [values.astype(str) for name, values in table.items() if name != "detail" or has_detail]
+    write_rows(
+        file, column_names(has_detail), np.hstack([column.reshape(len(column), -1) for column in columns]).tolist()
+    )
 
 
 def write_rows(file: BinaryIO, names: list[str], rows: list[list[str]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -53,9 +54,15 @@ def wink() -> FaceFrame:
 def dense() -> FaceFrame:
     """Every value of every part differs from its neighbours; carries the identity and another head's id."""
     values: dict[str, Any] = {part.name: float(_spread(part)[0]) if part.is_scalar else _spread(part) for part in PARTS}
+    del values["detail"]
     return FaceFrame(
         seq=2**40 + 1, capture_ns=2**62 + 1, publish_ns=2**62 + 20_000_003, head="flame-2023-open", **values
     )
+
+
+def detailed() -> FaceFrame:
+    """The wink a moment later, with the wrinkles' code in the place of the identity."""
+    return replace(wink(), seq=4322, publish_ns=12_345_716_666_667, detail=_spread(PART_BY_NAME["detail"]))
 
 
 def _spread(part: Part) -> Floats:
@@ -67,4 +74,4 @@ def _spread(part: Part) -> Floats:
 
 def frames() -> dict[str, FaceFrame]:
     """All golden frames by name."""
-    return {"neutral": neutral(), "wink": wink(), "dense": dense()}
+    return {"neutral": neutral(), "wink": wink(), "dense": dense(), "detailed": detailed()}

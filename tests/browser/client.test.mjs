@@ -12,7 +12,7 @@ const bytes = (name) => new Uint8Array(readFileSync(new URL(`${name}.bin`, GOLDE
 const meaning = (name) =>
   JSON.parse(readFileSync(new URL(`${name}.json`, GOLDEN), "utf8").replace(/("\w+_ns": )(\d+)/g, '$1"$2"'));
 
-for (const name of ["face_neutral", "face_wink", "face_dense"]) {
+for (const name of ["face_neutral", "face_wink", "face_dense", "face_detailed"]) {
   test(`${name} is read as it is meant`, () => {
     const face = decode(bytes(name)), expected = meaning(name);
     assert.equal(face.type, "face");
@@ -26,6 +26,7 @@ for (const name of ["face_neutral", "face_wink", "face_dense"]) {
     };
     for (const [part, values] of Object.entries(parts)) assert.deepEqual([...values], expected[part], part);
     assert.deepEqual(face.shape && [...face.shape], expected.shape ?? null);
+    assert.deepEqual(face.detail && [...face.detail], expected.detail ?? null);
     for (const part of ["laughter", "speech", "valence", "arousal"]) assert.deepEqual([face[part]], expected[part]);
   });
 }

@@ -72,7 +72,7 @@ def test_csv_keeps_every_digit(recording, tmp_path):
 
 
 def test_columns_are_named_once_each():
-    names = column_names()
+    names = column_names(has_detail=True)
     assert len(set(names)) == len(names) == 4 + sum(part.size for part in PARTS)
 
 
@@ -113,3 +113,15 @@ def test_senseless_wishes_are_one_sentence(recording, tmp_path):
         export(recording, tmp_path / "no" / "folder" / "table.npz", "npz", pytest.fail)
     with pytest.raises(MediaError, match="holds no frames"):
         export(recorded(tmp_path / "empty.adrec", []), tmp_path / "table.npz", "npz", pytest.fail)
+
+
+def test_the_skins_detail_has_columns_only_where_it_was_recorded(tmp_path):
+    plain = tmp_path / "plain.csv"
+    export(recorded(tmp_path / "plain.adrec", FRAMES), plain, "csv", pytest.fail)
+    assert "detail_0" not in plain.read_text().splitlines()[0].split(",")
+    told = dataclasses.replace(FRAMES[1], shape=None, detail=np.arange(128, dtype=np.float32) / 2)
+    export(recorded(tmp_path / "told.adrec", [FRAMES[0], told, FRAMES[2]]), tmp_path / "told.csv", "csv", pytest.fail)
+    with (tmp_path / "told.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["detail_127"] for row in rows] == ["nan", "63.5", "63.5"]
+    assert list(rows[0]) == column_names(has_detail=True)

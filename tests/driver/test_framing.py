@@ -108,6 +108,7 @@ def test_the_mirror_twice_changes_nothing_and_once_swaps_the_sides_of_everything
     plain, mirrored = of_motion(arkit, motion, shape), of_motion(arkit, motion, shape, mirror=mirror)
     sides = [part.name for part in PARTS if part.name in (*vars(motion), "shape") and part.size > 1]
     sides.remove("confidence")
+    sides.remove("detail")  # the reader mirrors the picture: see tests/driver/test_detail.py
     assert len(sides) == 7
     for name in sides:
         once = mirrored.part(name)

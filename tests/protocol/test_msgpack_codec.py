@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocol.frame import ARKIT_SHAPES, PART_BY_NAME, PARTS, FaceFrame, ProtocolError
-from protocol.golden.frames import dense, frames, wink
+from protocol.golden.frames import dense, detailed, frames, wink
 from protocol.hello import SCHEMA, Hello
 from protocol.msgpack_codec import MAX_DATAGRAM_BYTES, decode, encode, encode_hello
 
@@ -20,22 +20,26 @@ def part_values(part):
     number = st.floats(part.minimum, part.maximum, width=32) if _is_float32(part) else st.floats(-1.5, 1.5, width=32)
     if part.is_scalar:
         return number
-    values = st.lists(number, min_size=part.size, max_size=part.size).map(lambda given: np.array(given, np.float32))
-    return st.none() | values if part.is_optional else values
+    return st.lists(number, min_size=part.size, max_size=part.size).map(lambda given: np.array(given, np.float32))
 
 
 def _is_float32(part):
     return all(float(np.float32(bound)) == bound for bound in (part.minimum, part.maximum))
 
 
-a_frame = st.builds(
-    FaceFrame,
-    seq=st.integers(0, 2**63 - 1),
-    capture_ns=st.integers(0, 2**63 - 1),
-    publish_ns=st.integers(0, 2**63 - 1),
-    head=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=64),
-    **{part.name: part_values(part) for part in PARTS},
-)
+def frames_with(optional):
+    return st.builds(
+        FaceFrame,
+        seq=st.integers(0, 2**63 - 1),
+        capture_ns=st.integers(0, 2**63 - 1),
+        publish_ns=st.integers(0, 2**63 - 1),
+        head=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=64),
+        **{part.name: part_values(part) for part in PARTS if not part.is_optional or part.name == optional},
+    )
+
+
+# No packet has room for both.
+a_frame = st.sampled_from([None, "shape", "detail"]).flatmap(frames_with)
 
 
 def changed(packet: bytes, **fields) -> bytes:
@@ -62,7 +66,7 @@ def test_any_frame_survives_the_wire(frame):
 def test_the_map_is_what_the_document_says():
     frame = wink()
     content = msgpack.unpackb(encode(frame))
-    names = [part.name for part in PARTS if part.name != "shape"]
+    names = [part.name for part in PARTS if not part.is_optional]
     assert list(content) == ["v", "type", "seq", "capture_ns", "publish_ns", "head", *names]
     assert (content["v"], content["type"], content["seq"]) == (1, "face", 4321)
     assert content["jaw"] == np.array([0.25, 0.0625, -0.03125], "<f4").tobytes()
@@ -70,19 +74,44 @@ def test_the_map_is_what_the_document_says():
     assert len(content["arkit"]) == 4 * len(ARKIT_SHAPES)
 
 
-def test_the_largest_packets_fit_one_datagram():
-    largest = dataclasses.replace(dense(), seq=2**63 - 1, capture_ns=2**63 - 1, publish_ns=2**63 - 1, head="h" * 64)
-    assert len(encode(largest)) <= MAX_DATAGRAM_BYTES
-    assert len(encode_hello(dataclasses.replace(HELLO, sender="s" * 32, sender_version="v" * 32))) <= MAX_DATAGRAM_BYTES
+@pytest.mark.parametrize("frame", [dense(), detailed()])
+def test_the_largest_packets_fit_one_datagram(frame):
+    longest = {
+        "seq": 2**63 - 1,
+        "capture_ns": 2**63 - 1,
+        "publish_ns": 2**63 - 1,
+        "head": "h" * 64,
+        "subject": "s" * 32,
+    }
+    assert len(encode(dataclasses.replace(frame, **longest))) <= MAX_DATAGRAM_BYTES
+
+
+def test_the_largest_hello_fits_one_datagram():
+    largest = dataclasses.replace(HELLO, sender="s" * 32, sender_version="v" * 16, detail="d" * 32)
+    assert len(encode_hello(largest)) <= MAX_DATAGRAM_BYTES
+
+
+def test_identity_and_detail_do_not_travel_in_one_frame():
+    both = dataclasses.replace(dense(), detail=detailed().detail)
+    with pytest.raises(ProtocolError, match="it must fit 1472"):
+        encode(both)
+    # A receiver has room for them, should a later sender have it, too.
+    content = {**msgpack.unpackb(encode(dense())), "detail": detailed().detail.tobytes()}
+    assert decode(msgpack.packb(content)) == both
 
 
 def test_decoded_arrays_are_read_only():
-    frame = decode(encode(dense()))
-    assert all(not frame.part(part.name).flags.writeable for part in PARTS if not part.is_scalar)
+    for frame in (decode(encode(dense())), decode(encode(detailed()))):
+        arrays = [frame.part(part.name) for part in PARTS if not part.is_scalar]
+        assert all(not array.flags.writeable for array in arrays if array is not None)
 
 
 def test_hello_survives_the_wire():
     assert decode(encode_hello(HELLO)) == HELLO
+    whose = dataclasses.replace(HELLO, detail="deca-detail/0123456789ab")
+    assert decode(encode_hello(whose)) == whose != HELLO
+    with pytest.raises(ProtocolError, match="the hello's detail"):
+        dataclasses.replace(HELLO, detail="d" * 65)
     assert HELLO.parts == SCHEMA
 
 
@@ -114,10 +143,11 @@ def test_bounds_are_allowed_their_float32_rounding():
 @pytest.mark.parametrize("part", [part for part in PARTS if not part.is_scalar], ids=lambda part: part.name)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -101.0, 101.0])
 def test_values_out_of_range_are_refused(part, value):
-    values = dense().part(part.name).astype("<f4")
+    frame = detailed() if part.name == "detail" else dense()
+    values = frame.part(part.name).astype("<f4")
     values[-1] = value
     with pytest.raises(ProtocolError, match=part.name):
-        decode(changed(encode(dense()), **{part.name: values.tobytes()}))
+        decode(changed(encode(frame), **{part.name: values.tobytes()}))
 
 
 @pytest.mark.parametrize(
@@ -141,6 +171,7 @@ def test_values_out_of_range_are_refused(part, value):
         ({"jaw": b"\0" * 8}, "jaw is 8 bytes; it must be a bin of 12"),
         ({"jaw": [0.0, 0.0, 0.0]}, "jaw is list"),
         ({"shape": b"\0" * 4}, "shape is 4 bytes"),
+        ({"detail": b"\0" * 508}, "detail is 508 bytes"),
         ({"speech": None}, "speech is None"),
         ({"speech": 1.5}, "speech spans 1.5"),
         ({"speech": float("nan")}, "speech is nan"),

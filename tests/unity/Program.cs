@@ -56,7 +56,7 @@ static class Program
         foreach (Channel channel in Enum.GetValues(typeof(Channel)))
         {
             text.Append(' ');
-            if (channel == Channel.Shape && !frame.HasShape)
+            if (channel == Channel.Shape && !frame.HasShape || channel == Channel.Detail && !frame.HasDetail)
                 text.Append('-');
             else
                 foreach (float value in frame[channel])

@@ -114,6 +114,7 @@ function face(numbers, seq, publishMs) {
     headRotation: values.slice(52, 55),
     headTranslation: values.slice(55, 58),
     shape: null,
+    detail: null,
     arkit,
     laughter: values[58],
     speech: values[59],

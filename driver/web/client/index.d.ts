@@ -25,6 +25,8 @@ export interface Hello {
   arkit: string[];
   /** Names of the `confidence` values. */
   regions: string[];
+  /** Id of the network whose codes the faces' `detail` are; null from senders that send none. */
+  detail: string | null;
 }
 
 /** The face at one instant. Metres and radians; "left" is the subject's left. */
@@ -47,6 +49,8 @@ export interface Face {
   headTranslation: Float32Array;
   /** Identity [100]; only in some frames. */
   shape: Float32Array | null;
+  /** Code of the skin's wrinkles [128]; only in some frames of senders that were asked for it, never beside the identity. */
+  detail: Float32Array | null;
   /** 52 weights in the order of ARKIT_SHAPES. */
   arkit: Float32Array;
   /** Mouth, upper face, eyes, head. */
@@ -66,7 +70,7 @@ export interface Face {
 export type State = "waiting" | "live" | "stale" | "lost";
 
 /** What to draw now: a face between two frames, eased to neutral where nothing comes. */
-export interface Pose extends Omit<Face, "type" | "captureNs" | "publishNs" | "headRotation" | "shape"> {
+export interface Pose extends Omit<Face, "type" | "captureNs" | "publishNs" | "headRotation" | "shape" | "detail"> {
   state: State;
   /** 0 neutral .. 1 the sender's face. */
   presence: number;

@@ -29,9 +29,11 @@ const ARRAYS = /** @type {const} */ ([
   ["head_rotation", "headRotation", 3, -Math.PI, Math.PI],
   ["head_translation", "headTranslation", 3, -100, 100],
   ["shape", "shape", 100, -20, 20],
+  ["detail", "detail", 128, -100, 100],
   ["arkit", "arkit", 52, 0, 1],
   ["confidence", "confidence", 4, 0, 1],
 ]);
+const OPTIONAL = new Set(["shape", "detail"]);
 const NUMBERS = /** @type {const} */ ([["laughter", 0], ["speech", 0], ["valence", -1], ["arousal", -1]]);
 // float32 rounding of a bound (pi, for example) may land just outside it.
 const TOLERANCE = 1e-5;
@@ -70,9 +72,10 @@ function face(fields) {
     publishNs: integer(fields, "publish_ns"),
     head: headId(fields),
     shape: null,
+    detail: null,
   };
   for (const [wireName, name, size, least, greatest] of ARRAYS) {
-    if (wireName === "shape" && !fields.has("shape")) continue;
+    if (OPTIONAL.has(wireName) && !fields.has(wireName)) continue;
     found[name] = floats(fields.get(wireName), wireName, size, least, greatest);
   }
   for (const [name, least] of NUMBERS) {
@@ -101,6 +104,7 @@ function hello(fields) {
     parts,
     arkit: names(fields, "arkit"),
     regions: names(fields, "regions"),
+    detail: fields.has("detail") ? text(fields.get("detail"), "detail") : null,
   });
 }
 

@@ -27,11 +27,14 @@ namespace AvatarDriver
         /// <summary>When the frame was sent, ns of the sender's monotonic clock.</summary>
         public long PublishNs;
 
-        /// <summary>Id of the head model that Expression, Jaw and Shape belong to.</summary>
+        /// <summary>Id of the head model that Expression, Jaw, Shape and Detail belong to.</summary>
         public string Head = "";
 
         /// <summary>False while the sender has not told the identity; Shape is then meaningless.</summary>
         public bool HasShape;
+
+        /// <summary>False while the sender has not told the wrinkles' code; Detail is then meaningless.</summary>
+        public bool HasDetail;
 
         /// <summary>The values of a channel; always the same array.</summary>
         public float[] this[Channel channel] => _values[(int)channel];
@@ -53,6 +56,8 @@ namespace AvatarDriver
         public float[] HeadTranslation => this[Channel.HeadTranslation];
         /// <summary>Shape [100], sd: identity; sent on change and once a second.</summary>
         public float[] Shape => this[Channel.Shape];
+        /// <summary>Detail [128], 1: code of the skin's wrinkles; as shape, if asked for.</summary>
+        public float[] Detail => this[Channel.Detail];
         /// <summary>Arkit [52], 0..1: ARKit blendshape weights in the order of ARKIT_SHAPES.</summary>
         public float[] Arkit => this[Channel.Arkit];
         /// <summary>0..1: probability that the voice is laughing.</summary>

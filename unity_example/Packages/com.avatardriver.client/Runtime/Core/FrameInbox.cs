@@ -19,8 +19,8 @@ namespace AvatarDriver
         readonly Func<double> _clock;
         readonly object _lock = new object();
         readonly FrameReader _reader = new FrameReader();
-        readonly float[] _shape = new float[ChannelInfo.All[(int)Channel.Shape].Size];
-        string _shapeHead;
+        // Only some frames carry the identity, and any of them may be overtaken: all others get what was told last.
+        readonly FaceFrame _known = new FaceFrame();
         FaceFrame _back = new FaceFrame();
         FaceFrame _newest = new FaceFrame();
         bool _isNew;
@@ -111,7 +111,8 @@ namespace AvatarDriver
 
         void Publish()
         {
-            KeepShape(_back);
+            FrameMath.Complete(_back, _known);
+            FrameMath.Copy(_back, _known);
             _buffer?.Add(_back, _clock());
             lock (_lock)
             {
@@ -119,21 +120,6 @@ namespace AvatarDriver
                 _back = _newest;
                 _newest = done;
                 _isNew = true;
-            }
-        }
-
-        /// <summary>Only some frames carry the identity, and any of them may be overtaken: all others get the last one.</summary>
-        void KeepShape(FaceFrame frame)
-        {
-            if (frame.HasShape)
-            {
-                Array.Copy(frame.Shape, _shape, _shape.Length);
-                _shapeHead = frame.Head;
-            }
-            else if (_shapeHead == frame.Head)
-            {
-                Array.Copy(_shape, frame.Shape, _shape.Length);
-                frame.HasShape = true;
             }
         }
     }

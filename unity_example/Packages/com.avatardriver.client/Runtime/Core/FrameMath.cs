@@ -15,7 +15,7 @@ namespace AvatarDriver
 
         /// <summary>
         /// The face between <paramref name="a"/> (<paramref name="share"/> 0) and <paramref name="b"/> (1). Number, times
-        /// and identity are those of the nearer one. Faces of different heads have nothing between them.
+        /// and who it is are those of the nearer one. Faces of different heads have nothing between them.
         /// </summary>
         public static void Interpolate(FaceFrame a, FaceFrame b, float share, FaceFrame into)
         {
@@ -29,12 +29,25 @@ namespace AvatarDriver
             for (int channel = 0; channel < ChannelInfo.All.Length; channel++)
             {
                 float[] from = a[(Channel)channel], to = b[(Channel)channel], result = into[(Channel)channel];
-                if ((Channel)channel == Channel.Shape)
-                    Array.Copy(nearer.Shape, result, result.Length);
+                if (ChannelInfo.All[channel].IsOptional)
+                    Array.Copy(nearer[(Channel)channel], result, result.Length);
                 else
                     for (int index = 0; index < result.Length; index++)
                         result[index] = from[index] + (to[index] - from[index]) * share;
             }
+        }
+
+        /// <summary>Give <paramref name="frame"/> the identity and the detail that it lacks and a frame of the same head has.</summary>
+        public static void Complete(FaceFrame frame, FaceFrame known)
+        {
+            if (frame.Head != known.Head)
+                return;
+            if (!frame.HasShape && known.HasShape)
+                Array.Copy(known.Shape, frame.Shape, frame.Shape.Length);
+            if (!frame.HasDetail && known.HasDetail)
+                Array.Copy(known.Detail, frame.Detail, frame.Detail.Length);
+            frame.HasShape |= known.HasShape;
+            frame.HasDetail |= known.HasDetail;
         }
 
         static void CopyStamps(FaceFrame from, FaceFrame to)
@@ -44,6 +57,7 @@ namespace AvatarDriver
             to.PublishNs = from.PublishNs;
             to.Head = from.Head;
             to.HasShape = from.HasShape;
+            to.HasDetail = from.HasDetail;
         }
     }
 }

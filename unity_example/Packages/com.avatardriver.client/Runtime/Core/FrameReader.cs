@@ -72,6 +72,7 @@ namespace AvatarDriver
             }
             CheckComplete(seen);
             frame.HasShape = (seen & 1 << (int)Channel.Shape) != 0;
+            frame.HasDetail = (seen & 1 << (int)Channel.Detail) != 0;
             return PacketKind.Face;
         }
 

@@ -52,15 +52,12 @@ namespace AvatarDriver
                 throw new ProtocolException("the recording's header is damaged");
         }
 
-        /// <summary>Frames without an identity have the latest one of the same head.</summary>
+        /// <summary>Frames without identity or detail have the latest of the same head.</summary>
         static FaceFrame WithIdentity(FaceFrame frame, List<FaceFrame> before)
         {
             var last = before.Count == 0 ? null : before[before.Count - 1];
-            if (!frame.HasShape && last != null && last.HasShape && last.Head == frame.Head)
-            {
-                Array.Copy(last.Shape, frame.Shape, frame.Shape.Length);
-                frame.HasShape = true;
-            }
+            if (last != null)
+                FrameMath.Complete(frame, last);
             return frame;
         }
 
