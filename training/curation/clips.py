@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from training.curation.item import LAUGH, TALK, Item
+from training.curation.item import LAUGH, TALK, Item, on_grid
 from training.curation.settings import CurationSettings
 from training.curation.sound import laughing_bouts
 from training.data.clips import HOP_S
@@ -61,7 +61,7 @@ def _cut(piece: Item, settings: CurationSettings) -> Iterator[Item]:
     if count == 0:
         yield piece.reject("clips", f"{piece.seconds:.2f} s are left; a clip is {settings.clip_s:g} s")
         return
-    begin_s = piece.begin_s + 0.5 * (piece.seconds - count * settings.clip_s)
+    begin_s = on_grid(piece.begin_s + 0.5 * (piece.seconds - count * settings.clip_s))
     for number in range(count):
         clip = piece.part(begin_s + number * settings.clip_s, begin_s + (number + 1) * settings.clip_s)
         yield clip.with_figures(seconds=clip.seconds)

@@ -58,7 +58,7 @@ def _without_stumbles(times_s: Sequence[float], problems: Sequence[str]) -> list
     for problem, group in groupby(problems):
         last = first + len(list(group))
         is_inside = first > 0 and last < len(problems)
-        if problem and is_inside and times_s[last] - times_s[first] <= _STUMBLE_S:
+        if problem and is_inside and times_s[last] - times_s[first] <= _STUMBLE_S + 1e-6:
             calm[first:last] = [""] * (last - first)
         first = last
     return calm

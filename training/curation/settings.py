@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from training.curation.item import on_grid
+from training.data.clips import HOP_S
 from training.recipe import RecipeError, build, read_table, recipe_path
 
 RECIPE = "laughtalk_data"
@@ -96,6 +98,9 @@ class CurationSettings:
             value = getattr(self, each.name)
             if each.name.endswith(("_s", "_hz", "_px_minimum", "_deg")) and not value > 0:
                 raise RecipeError(f"{each.name} is {value}; it must be more than 0")
+
+        if abs(on_grid(self.clip_s) - self.clip_s) > 1e-6:
+            raise RecipeError(f"clip_s is {self.clip_s}; it must be a multiple of {HOP_S:g} s, the hop of the voice")
 
     @property
     def digest(self) -> str:
