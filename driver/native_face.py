@@ -8,7 +8,7 @@ is held.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -18,8 +18,9 @@ from driver.config import LONGEST_FACE_LOOKAHEAD
 from driver.cut import cut
 from driver.face_search import Detector, faces_in
 from driver.runtime import Array, State
-from driver.steady import Pose, SteadySettings, steadied
+from driver.steady import HEAD, MOTION, Pose, SteadySettings, steadied, steadied_motion
 from driver.types import Motion, VideoFrame
+from models.head.arkit import JAW_SIZE
 from models.head.crop import (
     Crop,
     HeadInCrop,
@@ -55,7 +56,7 @@ class NativeFaceSettings:
     nearest_m           nobody sits nearer: a larger face is one that was cut out of a picture
     face_px_range       sides of the crop at which a face begins to carry expression, and does so fully
     facing_range        cosine of the angle to the camera at which a face begins to be seen, and is seen fully
-    steady              how a head at rest is held
+    steady_head, steady_motion   how a head at rest is held, and a face: its expression and jaw
     """
 
     lookahead: int = 0
@@ -68,7 +69,8 @@ class NativeFaceSettings:
     nearest_m: float = 0.3
     face_px_range: tuple[float, float] = (25.0, 100.0)
     facing_range: tuple[float, float] = (0.1, 0.5)
-    steady: SteadySettings = field(default_factory=SteadySettings)
+    steady_head: SteadySettings = HEAD
+    steady_motion: SteadySettings = MOTION
 
     def __post_init__(self) -> None:
         if not 0 <= self.lookahead <= LONGEST_FACE_LOOKAHEAD:
@@ -93,6 +95,8 @@ class _Hold:
     person: _Person
     pose: Pose
     capture_ns: int
+    # Expression and jaw as they were told last.
+    motion: Floats | None
     # Motions whose expression and jaw are still to be told, oldest first.
     waiting: tuple[Motion, ...] = ()
 
@@ -163,7 +167,7 @@ class NativeFace:
         person = self._better_known(person, look.told["shape"], float(confidence.min()))
         step_s = 0.0 if hold is None else (item.capture_ns - hold.capture_ns) / 1e9
         before = None if hold is None else hold.pose
-        pose = steadied(before, Pose(rotation, translation), step_s, self._settings.steady)
+        pose = steadied(before, Pose(rotation, translation), step_s, self._settings.steady_head)
         now = Motion(
             capture_ns=item.capture_ns,
             eyelids=look.told["eyelids"],
@@ -176,10 +180,12 @@ class NativeFace:
             confidence=confidence,
         )
         waiting = (*(hold.waiting if hold is not None else ()), now)
-        told, waiting = self._told(waiting, look, item.capture_ns)
+        motion = np.concatenate([look.told["expression"], look.told["jaw"]]).astype(np.float32)
+        motion = steadied_motion(None if hold is None else hold.motion, motion, step_s, self._settings.steady_motion)
+        told, waiting = self._told(waiting, motion, item.capture_ns)
         wanted = crop_of_head(rotation, translation, camera)
         crop = wanted if wanted.differs(look.crop) > self._settings.crop_slack else look.crop
-        self._hold = _Hold(crop, look.state, person, pose, item.capture_ns, waiting)
+        self._hold = _Hold(crop, look.state, person, pose, item.capture_ns, motion, waiting)
         return told
 
     def camera(self, size: tuple[int, int]) -> PictureCamera:
@@ -253,12 +259,14 @@ class NativeFace:
         mean = person.shape + np.float32(confidence / count) * (shape - person.shape)
         return replace(person, shape=mean.astype(np.float32), count=count)
 
-    def _told(self, waiting: tuple[Motion, ...], look: _Look, now_ns: int) -> tuple[list[Motion], tuple[Motion, ...]]:
+    def _told(
+        self, waiting: tuple[Motion, ...], motion: Floats, now_ns: int
+    ) -> tuple[list[Motion], tuple[Motion, ...]]:
         """The motion whose expression and jaw the network tells now, if there is one, and those that still wait."""
         if len(waiting) <= self._settings.lookahead:
             return [], waiting
         oldest, *rest = waiting
-        expression, jaw = look.told["expression"], look.told["jaw"]
+        expression, jaw = np.split(motion, [-JAW_SIZE])
         told = replace(oldest, expression=expression, jaw=jaw, lookahead_ns=now_ns - oldest.capture_ns)
         return [told], tuple(rest)
 

@@ -34,7 +34,8 @@ _FACES = _MadeUp(made_up_faces, ("data.pictures=6",))
 # By task; all others hear.
 _MADE_UP = {
     "expression": _FACES,
-    "temporal": _FACES,
+    "close_ups": _FACES,
+    "temporal": replace(_FACES, settings=(*_FACES.settings, "sequences=8")),
     "face_detector": _FACES,
     "visual_speech": _MadeUp(made_up_talkers, ("data.pictures=8",)),
     "spectre": _MadeUp(made_up_talkers, ("data.pictures=8",)),

@@ -48,9 +48,10 @@ def _eyes() -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(map(FACE_POINTS.index, RIGHT_EYE_POINTS)), tuple(map(FACE_POINTS.index, left))
 
 
-# A sample is 1.5 mm wide at the eyes, 1.7 mm at the mouth; a pixel of the crop 1.9 mm.
-_EYES = Region(_eyes(), 32, 32, 0.5, (16, 32, 48, 64), 80)
-_MOUTH = Region((tuple(range(len(FACE_POINTS))[MOUTH_ROWS]),), 48, 40, 0.85, (16, 32, 48, 64), 96)
+# A sample is 1.7 mm wide at the eyes, 2.1 mm at the mouth; a pixel of the crop 1.9 mm. What is around the mouth, from
+# nose to chin and from cheek to cheek, says whether it or the jaw is drawn aside, and whether a cheek is full.
+_EYES = Region(_eyes(), 32, 32, 0.5, (16, 32, 64, 96), 96)
+_MOUTH = Region((tuple(range(len(FACE_POINTS))[MOUTH_ROWS]),), 56, 52, 1.1, (16, 32, 64, 96, 128), 160)
 
 
 class CloseUps(nn.Module):

@@ -10,7 +10,7 @@ import torch
 
 from models.flame_torch import FlameTorch, matrix_from_axis_angle
 from models.head.flame import open_head
-from models.head.landmarks import FACE_POINTS, open_head_landmarks
+from models.head.landmarks import BROW_ROWS, FACE_POINTS, MOUTH_ROWS, OUTLINE_ROWS, open_head_landmarks
 from training.data.lips import lip_gap_mm
 from training.losses.detection import DetectionLoss, DetectionWeights
 from training.losses.face import FaceLoss, FaceWeights, angle_between
@@ -111,6 +111,28 @@ def test_an_error_costs_where_it_should(surface: FaceSurface, loss: FaceLoss, na
     after = loss(told, batch)
     for key in names:
         assert float(after[key]) > float(before[key]) + 1e-3, key
+
+
+def test_rare_motion_is_worth_its_square(surface: FaceSurface, loss: FaceLoss) -> None:
+    """An absolute error of what is nearly always 0 is least where it is told to be always 0."""
+    told, batch = told_and_batch(surface)
+    costs: list[Named] = []
+    for amount in (0.02, 0.04):
+        aside = told | {"jaw": told["jaw"] + torch.tensor([0.0, amount, 0.0])}
+        costs.append(loss(aside, batch))
+    for name in ("jaw", "surface"):
+        assert float(costs[1][name] / costs[0][name]) == pytest.approx(4.0, rel=0.05), name
+
+
+def test_a_closer_look_is_judged_by_what_it_tells(surface: FaceSurface, loss: FaceLoss) -> None:
+    told, batch = told_and_batch(surface)
+    assert float(loss.closely(told, batch)["points"]) == pytest.approx(0.0, abs=1e-4)
+    for rows, costs in ((MOUTH_ROWS, True), (BROW_ROWS, True), (OUTLINE_ROWS, False)):
+        wrong = told | {"points": told["points"].clone()}
+        wrong["points"][:, rows] += 0.1
+        assert (float(loss.closely(wrong, batch)["points"]) > 0.1) == costs
+    del told["rotation"], told["place"], told["presence"]
+    assert float(loss.closely(told, batch)["expression"]) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_what_is_unknown_counts_for_nothing(surface: FaceSurface, loss: FaceLoss) -> None:

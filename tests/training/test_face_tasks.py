@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,13 @@ from driver.types import VideoFrame
 from models.head.flame import open_head
 from models.video.face_encoder import CROP_PX, FaceEncoder
 from protocol.frame import OPEN_HEAD_ID
-from training.data.face_batches import FacePairs
+from training.data.face_batches import FacePairs, FaceSequences
 from training.data.face_source import FaceData
 from training.data.made_up_faces import made_up_faces
+from training.loop import averaged_weights, part_of
 from training.losses.face_surface import FaceSurface
 from training.run import main
-from training.tasks.expression import trained_encoder
+from training.tasks.expression import begin_with, trained_encoder
 from training.tasks.face_figures import FaceFigures
 from training.tasks.temporal import told_before, truth_before
 
@@ -125,6 +127,42 @@ def test_what_is_frozen_stays_as_the_run_before_left_it(tmp_path: Path) -> None:
     assert {"close_ups", "mix", "heads"} <= moved
     for name in ("backbone.stem.1.running_mean", "points.bias"):
         assert torch.equal(before[name], after[name])
+
+
+def test_an_encoder_takes_over_a_closer_look_that_learnt_by_itself(tmp_path: Path) -> None:
+    look, run = tmp_path / "look", tmp_path / "run"
+    assert main(["close_ups", "--smoke", "--folder", str(look)]) == 0
+    figures = json.loads((look / "figures.jsonl").read_text().splitlines()[-1])
+    assert 0.0 < figures["points"] < 0.1
+    assert np.isfinite(figures["score"])
+    made_up_faces(tmp_path / "made")
+    data = [f"data.folder={tmp_path}", "data.stores={made=1.0}", "data.validation_batches=1"]
+    settings = [*data, "optim.steps=1", "optim.batch=4", "optim.workers=0", f"close_ups={look}", 'frozen=["close_ups"]']
+    assert main(["expression", *settings, "--folder", str(run)]) == 0
+    learnt = part_of(averaged_weights(look), "close_ups")
+    taken = trained_encoder(run).close_ups.state_dict()
+    assert taken.keys() == learnt.keys()
+    assert all(torch.equal(taken[name], learnt[name]) for name in learnt)
+
+
+def test_a_part_whose_shape_has_changed_begins_anew() -> None:
+    old, new = torch.nn.Linear(3, 2), torch.nn.Linear(4, 2)
+    own = new.weight.clone()
+    begin_with(new, old.state_dict() | {"gone": torch.zeros(1)})
+    assert torch.equal(new.bias, old.bias)
+    assert torch.equal(new.weight, own)
+
+
+def test_a_held_sequence_shows_one_picture_in_a_trembling_crop(tmp_path: Path) -> None:
+    made_up_faces(tmp_path / "made")
+    data = FaceData(str(tmp_path), {"made": 1.0}, pictures=6, held=1.0, nobody=0.0, looks=0.0)
+    batch = FaceSequences(data, 4, 0)[0]
+    for name in ("expression", "jaw", "eyelids"):
+        assert torch.equal(batch[name], batch[name][:, :1].expand_as(batch[name]))
+    assert float(batch["crop"].float().std(dim=1).mean()) > 0.0
+    assert float(batch["step_s"].min()) > 0.0
+    moving = FaceSequences(replace(data, held=0.0), 4, 0)[0]
+    assert float(moving["expression"].std(dim=1).mean()) > 0.0
 
 
 def test_a_part_that_is_not_there_cannot_be_frozen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

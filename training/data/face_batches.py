@@ -111,6 +111,7 @@ class FaceSequences(Dataset[Batch]):
     def __init__(self, data: FaceData, batch: int, seed: int, rank: int = 0, is_validation: bool = False) -> None:
         self.data, self.batch, self.seed, self.rank = data, batch, seed, rank
         self.source, self.is_validation = FaceSource.of(data, data.pictures, is_validation), is_validation
+        self.stills = FaceSource.of(data, 1, is_validation)
 
     def __len__(self) -> int:
         return 1 << 30
@@ -126,10 +127,12 @@ class FaceSequences(Dataset[Batch]):
         return batch
 
     def _clip(self, rng: np.random.Generator) -> tuple[list[Row], float]:
-        store, clip = self.source.face(rng)
+        is_held = bool(rng.random() < self.data.held)
+        store, clip = (self.stills if is_held else self.source).face(rng)
         rate_hz, count = store.infos[clip].rate_hz or 30.0, int(store.counts[clip])
         # A clip at 50 Hz or more may be taken at half its rate; slower ones would be too slow for the residual.
         every = 2 if rate_hz >= 50.0 and count >= 2 * self.data.pictures and rng.random() < 0.5 else 1
+        every = 0 if is_held else every
         begin = int(store.first[clip] + rng.integers(0, count - every * (self.data.pictures - 1)))
         look = draw_look(rng) if not self.is_validation and rng.random() < self.data.looks else None
         is_mirrored, edge = bool(rng.random() < 0.5), border(rng)
@@ -137,7 +140,7 @@ class FaceSequences(Dataset[Batch]):
         for number, crop in enumerate(self._crops(rng)):
             picture, truth = cropped(picture_of(store, begin + every * number), crop, is_mirrored, edge)
             rows.append((look(picture, rng) if look else picture, truth))
-        return rows, every / rate_hz
+        return rows, max(every, 1) / rate_hz
 
     def _crops(self, rng: np.random.Generator) -> list[Crop]:
         """The crop of each picture: from one draw of the jitter to another, trembling."""

@@ -30,6 +30,7 @@ class FaceData:
     covered      share of pictures with something in front of the face
     same         share of pairs that are two crops of the same picture, not of two of a clip
     pictures     in a row, for those who learn from sequences
+    held         share of sequences that are one picture all the time, as a still face is for a camera
     jitter       of the crops
     """
 
@@ -43,6 +44,7 @@ class FaceData:
     covered: float = 0.1
     same: float = 0.5
     pictures: int = 16
+    held: float = 0.0
     jitter: Jitter = field(default_factory=Jitter)
     validation_batches: int = 8
     validation_split: str = "val"

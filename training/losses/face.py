@@ -25,6 +25,8 @@ _LID_PAIRS = ((159, 145), (158, 153), (386, 374), (385, 380))
 _IRIS_PAIRS = ((33, 469), (33, 471), (263, 474), (263, 476))
 # Points of lips, eyes and brows count this much; those of the outline, which nothing marks in a picture, this little.
 _MUCH, _LITTLE = 3.0, 0.5
+# A third of how far it opens, and less of how far it goes aside or tilts, which is rare.
+_JAW_RAD = (0.15, 0.025, 0.025)
 _PROBABILITY_FLOOR = 1e-4
 _DISTANCE_FLOOR = 1e-6
 
@@ -34,10 +36,12 @@ class FaceWeights:
     """How much each part counts.
 
     expression        squared error, sd^2
-    jaw, gaze         absolute error, rad; gaze as far as the eye is open
+    jaw               squared error, in shares of its usual range: an absolute one would be content with jaws that never
+                      go aside
+    gaze              absolute error, rad, as far as the eye is open
     eyelids           cross-entropy, less the truth's own (an absolute error would be content with eyes always open)
     shape             squared error, sd^2
-    surface           distance of FACE_POINTS on the head without identity, mm
+    surface           squared distance of FACE_POINTS on the head without identity, mm^2
     gap               error of the lips' gap, mm, where they are nearly closed or should be: exp(-max(gap, 0) / reach)
     points            distance in the crop, crop sides
     spread            -log likelihood of it: an exponential distribution whose mean is the told spread
@@ -51,11 +55,11 @@ class FaceWeights:
     """
 
     expression: float = 0.3
-    jaw: float = 4.0
+    jaw: float = 1.0
     gaze: float = 2.0
     eyelids: float = 2.0
     shape: float = 0.1
-    surface: float = 0.4
+    surface: float = 0.1
     gap: float = 0.2
     gap_reach_mm: float = 1.5
     points: float = 10.0
@@ -100,6 +104,21 @@ class FaceLoss(nn.Module):
             weighted = {name: getattr(self.weights, name) * loss for name, loss in losses.items()}
             return {**weighted, "total": torch.stack(list(weighted.values())).sum()}
 
+    def closely(self, told: dict[str, Tensor], batch: Batch) -> Losses:
+        """The losses of the motion, and of the points that a closer look tells; of nothing else."""
+        with torch.autocast(batch["crop"].device.type, enabled=False):
+            told = {name: values.float() for name, values in told.items()}
+            weight = batch["points_seen"] * torch.isfinite(batch["points"]).all(dim=2)
+            rows = slice(BROW_ROWS.stop)
+            weight, spread = weight[:, rows], told["points_spread"][:, rows]
+            error = _length(told["points"] - torch.nan_to_num(batch["points"]))[:, rows]
+            losses = self._motion({**told, "shape": torch.nan_to_num(batch["shape"])}, batch) | {
+                "points": weighted_mean(error, weight),
+                "spread": weighted_mean(error.detach() / spread + torch.log(spread), weight),
+            }
+            weighted = {name: getattr(self.weights, name) * loss for name, loss in losses.items()}
+            return {**weighted, "total": torch.stack(list(weighted.values())).sum()}
+
     def surface_of(self, told: dict[str, Tensor]) -> Tensor:
         """FACE_POINTS [B, 140, 3] in mm of the told motion, without identity."""
         return self.surface(torch.cat([told["expression"], told["jaw"]], dim=1), told["eyelids"], told["gaze"])
@@ -125,12 +144,14 @@ class FaceLoss(nn.Module):
         tame = 0.2 * told["expression"].square().mean(dim=1) + unsure * told["shape"].square().mean(dim=1)
         return {
             "expression": weighted_mean(error["expression"].square().mean(dim=1), belief * is_known["expression"]),
-            "jaw": weighted_mean(error["jaw"].abs().mean(dim=1), belief * is_known["jaw"]),
+            "jaw": weighted_mean(
+                (error["jaw"] / error["jaw"].new_tensor(_JAW_RAD)).square().mean(dim=1), belief * is_known["jaw"]
+            ),
             "eyelids": _cross_entropy(told["eyelids"], truth["eyelids"], lids_known)
             - _cross_entropy(truth["eyelids"], truth["eyelids"], lids_known),
             "gaze": weighted_mean((is_open * error["gaze"].abs()).mean(dim=1), is_known["gaze"]),
             "shape": weighted_mean(error["shape"].square().mean(dim=1), belief * is_known["shape"]),
-            "surface": weighted_mean(_length(points - true_points).mean(dim=1), moved),
+            "surface": weighted_mean((points - true_points).square().sum(dim=2).mean(dim=1), moved),
             "gap": weighted_mean(closeness * (gap - true_gap).abs(), moved),
             "prior": weighted_mean(tame, has_face),
         }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models.head.flame import open_head
 from models.video.face import Face
@@ -31,13 +31,15 @@ _NME_MM, _ROTATION_MM = 0.1, 0.1
 class ExpressionRecipe(Recipe):
     """data, weights of the losses
 
-    begin    folder of a run whose averaged weights are begun with; a new encoder without it
+    begin    folder of a run whose averaged weights are begun with, as far as their shapes are those of today's encoder
+    close_ups    folder of a run of `close_ups` whose closer look is taken
     frozen   parts of the encoder that stay as they are: what sees closely learns three times as fast without the rest
     """
 
     data: FaceData
     weights: FaceWeights = field(default_factory=FaceWeights)
     begin: str = ""
+    close_ups: str = ""
     frozen: list[str] = field(default_factory=list)
 
 
@@ -78,7 +80,10 @@ class ExpressionTask:
         torch.manual_seed(optim.seed)
         self.student = ExpressionStudent(recipe.weights, recipe.frozen)
         if recipe.begin:
-            self.student.encoder.load_state_dict(trained_encoder(Path(recipe.begin)).state_dict())
+            begin_with(self.student.encoder, _tensors_of(Path(recipe.begin), "expression", "encoder"))
+        if recipe.close_ups:
+            tensors = _tensors_of(Path(recipe.close_ups), "close_ups", "close_ups")
+            self.student.encoder.close_ups.load_state_dict(tensors)
 
     def validate(self, student: nn.Module) -> dict[str, float]:
         """Figures on held-out people, in two crops of each picture."""
@@ -108,10 +113,20 @@ def prepare(table: dict[str, Any], place: Place) -> ExpressionTask:
 
 def trained_encoder(folder: Path) -> FaceEncoder:
     """The encoder of a run, with its averaged weights. RecipeError when there is none."""
-    try:
-        tensors = averaged_weights(folder)
-    except FileNotFoundError as error:
-        raise RecipeError(f"{error}: run python -m training.run expression first") from error
     encoder = FaceEncoder()
-    encoder.load_state_dict(part_of(tensors, "encoder"))
+    encoder.load_state_dict(_tensors_of(folder, "expression", "encoder"))
     return encoder
+
+
+def begin_with(encoder: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Take over what has the shape that it has in `encoder`; a part whose shape has changed begins anew."""
+    own = encoder.state_dict()
+    alike = {name: values for name, values in tensors.items() if name in own and own[name].shape == values.shape}
+    encoder.load_state_dict(own | alike)
+
+
+def _tensors_of(folder: Path, recipe: str, part: str) -> dict[str, Tensor]:
+    try:
+        return part_of(averaged_weights(folder), part)
+    except FileNotFoundError as error:
+        raise RecipeError(f"{error}: run python -m training.run {recipe} first") from error

@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from rich.progress import track
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 
 from models.head.flame import open_head
 from models.video.face import Face
 from models.video.face_encoder import FaceEncoder
-from models.video.temporal import FEATURE_SIZE, TemporalResidual
+from models.video.temporal import FEATURE_SIZE, LONGEST_LOOKAHEAD, TemporalResidual
 from training.data.face_batches import FaceSequences
 from training.data.face_source import FaceData
 from training.loop import Batch, Losses, Place, averaged_weights, part_of
@@ -42,9 +45,12 @@ class TemporalWeights:
 
 @dataclass(frozen=True, kw_only=True)
 class TemporalRecipe(Recipe):
-    """expression_run   folder of a finished run of `expression`"""
+    """expression_run   folder of a finished run of `expression`
+    sequences        that are drawn; the encoder looks at them once, and the residual learns from what it told
+    """
 
     expression_run: str
+    sequences: int = 4000
     data: FaceData
     weights: TemporalWeights = field(default_factory=TemporalWeights)
 
@@ -66,11 +72,7 @@ class TemporalStudent(nn.Module):
 
     def rows(self, batch: Batch) -> Tensor:
         """The residual's signal [B, T, 310] of a batch of `FaceSequences`."""
-        shape = batch["crop"].shape[:2]
-        with torch.no_grad():
-            told = self.encoder(batch["crop"].flatten(0, 1))
-        parts = [told[name].unflatten(0, shape) for name in ("feature", "expression", "jaw")]
-        return torch.cat([*parts, batch["step_s"][:, :, None]], dim=2)
+        return rows_of(self.encoder, batch)
 
     def moved(self, rows: Tensor, lookahead: Tensor, strength: float = 1.0) -> Tensor:
         """Motion [B, T, 53] of the picture `lookahead` [B] pictures before each."""
@@ -84,7 +86,7 @@ class TemporalStudent(nn.Module):
         return torch.cat([outputs["expression"], outputs["jaw"]], dim=2)
 
     def forward(self, batch: Batch, step: int) -> Losses:
-        rows, lookahead = self.rows(batch), batch["lookahead"]
+        rows, lookahead = batch["rows"], batch["lookahead"]
         motion = self.moved(rows, lookahead)
         truth, weight = truth_before(batch, lookahead)
         losses, _ = self.loss(motion, truth, weight, self.stillness(truth))
@@ -100,17 +102,45 @@ class TemporalStudent(nn.Module):
         return torch.cat([torch.zeros_like(moved[:, :1]), (moved < _STILL_MM).float()], dim=1)
 
 
+class ToldSequences(Dataset[Batch]):
+    """`count` sequences as the encoder told them, in random batches: item `step` is the batch of that step.
+
+    rows [B, T, 310] (see `TemporalResidual`), expression, jaw, belief [B, T, ...], lookahead [B]
+    """
+
+    def __init__(self, encoder: FaceEncoder, drawn: FaceSequences, count: int) -> None:
+        told: dict[str, list[Tensor]] = {}
+        for number in track(range(-(-count // drawn.batch)), "what the encoder tells"):
+            batch = drawn[number]
+            for name, values in {**batch, "rows": rows_of(encoder, batch)}.items():
+                if name in ("rows", "expression", "jaw", "belief"):
+                    told.setdefault(name, []).append(values.cpu())
+        self.told = {name: torch.cat(values) for name, values in told.items()}
+        self.batch, self.seed, self.rank = drawn.batch, drawn.seed, drawn.rank
+
+    def __len__(self) -> int:
+        return 1 << 30
+
+    def __getitem__(self, index: int) -> Batch:
+        rng = np.random.default_rng([self.seed, index, self.rank, 1])
+        chosen = torch.from_numpy(rng.integers(0, len(self.told["rows"]), self.batch))
+        batch = {name: values[chosen] for name, values in self.told.items()}
+        batch["lookahead"] = torch.from_numpy(rng.integers(0, LONGEST_LOOKAHEAD + 1, self.batch))
+        return batch
+
+
 class TemporalTask:
     """See `training.loop.Task`."""
 
     def __init__(self, recipe: TemporalRecipe, place: Place) -> None:
         self.recipe = recipe
         data, optim = recipe.data, recipe.optim
-        self.batches = FaceSequences(data, optim.batch, optim.seed, place.rank)
         held_out = FaceSequences(data, min(8, optim.batch), 0, is_validation=True)
         self._validation = [held_out[number] for number in range(data.validation_batches)]
         torch.manual_seed(optim.seed)
         self.student = TemporalStudent(trained_encoder(Path(recipe.expression_run)), recipe.weights)
+        drawn = FaceSequences(data, optim.batch, optim.seed, place.rank)
+        self.batches = ToldSequences(self.student.encoder.to(place.device), drawn, recipe.sequences)
 
     def validate(self, student: nn.Module) -> dict[str, float]:
         """Errors of points and of their steps, rms in mm, at each look-ahead and (`alone`) without the residual."""
@@ -143,6 +173,15 @@ class TemporalTask:
 def prepare(table: dict[str, Any], place: Place) -> TemporalTask:
     """The task of a recipe's table."""
     return TemporalTask(build(TemporalRecipe, table), place)
+
+
+def rows_of(encoder: FaceEncoder, batch: Batch) -> Tensor:
+    """The residual's signal [B, T, 310] of a batch of `FaceSequences`."""
+    shape = batch["crop"].shape[:2]
+    with torch.no_grad():
+        told = encoder(batch["crop"].flatten(0, 1).to(encoder.rest.device))
+    parts = [told[name].unflatten(0, shape) for name in ("feature", "expression", "jaw")]
+    return torch.cat([*parts, batch["step_s"][:, :, None].to(encoder.rest.device)], dim=2)
 
 
 def told_before(values: Tensor, lookahead: Tensor) -> Tensor:
