@@ -58,6 +58,8 @@ def train(table: dict[str, Any], place: Place, folder: Path, export: Path | None
         task_of = importlib.import_module(f"training.tasks.{table.get('task')}")
     except ModuleNotFoundError as error:
         raise RecipeError(f"the recipe's task {table.get('task')!r} is no module of training.tasks") from error
+    if export is not None:
+        export.parent.mkdir(parents=True, exist_ok=True)
     # The same task in every process: the loop deals out its batches.
     task = task_of.prepare(table, place.alone())
     folder.mkdir(parents=True, exist_ok=True)
