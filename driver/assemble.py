@@ -30,6 +30,7 @@ from driver.fuse import Fuser
 from driver.heads import load_added_head
 from driver.idle import IdleMotion
 from driver.landmark_solver import LandmarkSolver
+from driver.learnt import check_weights, spoken_like
 from driver.mood import Mood
 from driver.native_face import NativeFace, NativeFaceSettings
 from driver.personal_face import PersonalFace
@@ -95,13 +96,13 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
     arkit = ArkitMap(head)
     motion_map = None if settings.head == OPEN_HEAD_ID else load_added_head(settings.head)[1]
     picture, sound = _inputs(settings)
-    profile = None if settings.profile is None else _profile(settings.profile, settings.tracker)
+    profile = None if settings.profile is None else _profile(settings.profile, settings)
     is_paced = settings.realtime or settings.demo or picture.is_live or sound.is_live
     video_stages = _video_stages(settings, notify) if picture.name else []
     skin = _skin(settings, video_stages)
     learner = RestLearner() if profile is None and settings.auto_calibrate else None
     face = PersonalFace(arkit, profile, learner) if picture.name else None
-    voice = _voice(settings) if sound.name else None
+    voice = _voice(settings, profile) if sound.name else None
     level = SoundLevel(profile.sound if profile is not None and sound.is_device else None) if sound.name else None
     # On the processor: sixty times a second so little that carrying it to another device costs more.
     mood = Mood(OnnxNetwork(find_weights(MOOD_MODEL), "cpu"), settings.mood)
@@ -263,18 +264,25 @@ def _native_face(settings: Settings, own_file: Path | None) -> NativeFace:
     )
 
 
-def _profile(name: str, tracker: str) -> Profile:
-    profile = load_profile(name)
+def _profile(name: str, settings: Settings) -> Profile:
+    profile, tracker = load_profile(name), settings.tracker
     if profile.tracker != tracker:
         raise UsageError(
             f"the profile {name!r} says how --tracker {profile.tracker} reads this face, but this run has --tracker "
             f"{tracker}; give --tracker {profile.tracker}, or calibrate again with --tracker {tracker}"
         )
+    if profile.face is not None:
+        own_file = Path(settings.face_model) if settings.face_model else None
+        check_weights(name, "face", profile.face.weights, find_native_face(own_file)[0])
     return profile
 
 
-def _voice(settings: Settings) -> AudioEncoder:
-    return AudioEncoder(OnnxModel(find_audio_model(settings.voice.model), settings.device), settings.voice)
+def _voice(settings: Settings, profile: Profile | None) -> AudioEncoder:
+    file, knobs = find_audio_model(settings.voice.model), settings.voice
+    if profile is not None and profile.voice is not None:
+        check_weights(settings.profile or "", "voice", profile.voice.weights, file)
+        knobs = spoken_like(knobs, profile.voice)
+    return AudioEncoder(OnnxModel(file, settings.device), knobs)
 
 
 def _control(

@@ -14,7 +14,7 @@ from driver.calibration import Calibration, Progress, Step
 from driver.config import Settings
 from driver.errors import RunError, UsageError
 from driver.profile import Profile
-from driver.profiles import check_name, save_profile
+from driver.profiles import check_name, list_profiles, load_profile, save_profile
 from driver.sinks.sink import Notice
 from models.head.arkit import ArkitMap
 from models.head.flame import open_head
@@ -31,10 +31,12 @@ def calibrate(settings: Settings, name: str, notify: Notice, folder: Path | None
     the steps do; then nothing is saved.
     """
     check_name(name)
+    learnt = _learnt(name, settings.tracker, folder)
     plain = replace(settings, out=(), record=None, control=None, profile=None, auto_calibrate=False, duration_s=None)
     run = assemble(plain, notify)
     if run.face is None:
         raise UsageError("calibrate needs a face to look at; give --webcam, or a file with --video")
+    run.face.wear(learnt)
     calibration = Calibration(ArkitMap(open_head()), settings.tracker, with_sound=run.sound is not None)
     run.face.watch = calibration.see
     if run.sound is not None:
@@ -54,11 +56,28 @@ def calibrate(settings: Settings, name: str, notify: Notice, folder: Path | None
     profile, remarks = calibration.result(datetime.now(UTC))
     for remark in remarks:
         notify(remark)
+    if learnt is not None:
+        profile = replace(profile, face=learnt.face, voice=learnt.voice)
     place, replaced = save_profile(name, profile, folder)
     print(f"saved {place}; use it with --profile {name}")
     if replaced is not None:
         print(f"the profile before is kept as {replaced}")
     return profile
+
+
+def _learnt(name: str, tracker: str, folder: Path | None) -> Profile | None:
+    """What `training.personalise` has learnt under this name, and nothing else: it stays, and is worn meanwhile, so
+    that rest and reach are of what it corrects. None when there is no such profile, or it is damaged.
+    """
+    if name not in list_profiles(folder):
+        return None
+    try:
+        before = load_profile(name, folder)
+    except UsageError:
+        return None
+    if before.tracker != tracker or (before.face is None and before.voice is None):
+        return None
+    return Profile(before.tracker, before.made, face=before.face, voice=before.voice)
 
 
 class Guide:

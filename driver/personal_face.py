@@ -12,6 +12,7 @@ import numpy as np
 
 from driver.centre import HeadCentre, View
 from driver.correction import by_name, corrected, weights_of, with_change
+from driver.face_adapter import AdaptedFace
 from driver.profile import Profile
 from driver.rest_learner import RestLearner
 from driver.types import Motion
@@ -22,12 +23,14 @@ _FULL = np.ones(len(ARKIT_SHAPES), np.float32)
 
 
 class PersonalFace:
-    """Stage: the motions of a picture -> the same, with rest and reach corrected and the head told from its centre.
+    """Stage: the motions of a picture -> the same, with what was learnt of the face, rest and reach corrected and the
+    head told from its centre.
 
-    profile   what `avatar-driver calibrate` has learnt; None: nobody's
+    profile   what `training.personalise` and `avatar-driver calibrate` have learnt; None: nobody's
     learner   learns the rest meanwhile; only asked where there is no profile
     centre    of the head; `centre.ask` from any thread
-    watch     is shown every motion as the tracker told it, in the thread of the branch (`driver.calibration`)
+    watch     is shown every motion as the tracker told it, or as the profile's adapter corrects it, before anything
+              else; in the thread of the branch (`driver.calibration`)
     """
 
     def __init__(self, arkit: ArkitMap, profile: Profile | None = None, learner: RestLearner | None = None) -> None:
@@ -38,6 +41,8 @@ class PersonalFace:
 
     def wear(self, profile: Profile | None) -> None:
         """From the next motion on, be the person of `profile`; None: of whom the learner has learnt."""
+        self.profile = profile
+        self._adapted = None if profile is None or profile.face is None else AdaptedFace(profile.face)
         view = None
         if profile is not None and profile.head is not None:
             view = View.before(profile.head.rotation_rad, profile.head.translation_m)
@@ -52,6 +57,8 @@ class PersonalFace:
         """Nothing to let go of."""
 
     def _told(self, motion: Motion) -> Motion:
+        if self._adapted is not None and motion.confidence.any():
+            motion = self._adapted.process(motion)
         if self.watch is not None:
             self.watch(motion)
         if not motion.confidence.any():

@@ -14,23 +14,26 @@
     noise_dbfs = -61.0
     speech_dbfs = -27.5
 
-Eyelids are in no profile: a lid whose "open" was learnt wrongly never closes again. Unknown keys are refused.
+With what `training.personalise` has learnt, [face] and [voice] of driver/learnt.py, it is version 2.
+Eyelids have no rest and no reach: a lid whose "open" was learnt wrongly never closes again. Unknown keys are refused.
 """
 
 from __future__ import annotations
 
-import difflib
 import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any, cast
 
 from driver.errors import UsageError
+from driver.face_adapter import FaceAdapter
+from driver.learnt import SpokenWay, face_lines, parse_face, parse_voice, voice_lines
+from driver.toml_tables import Triple, complete, number, numbers, refuse_unknown, require, section, triple
 from protocol.frame import ARKIT_SHAPES
 
-PROFILE_VERSION = 1
+# The first without what was learnt of a face and a voice, the second with it.
+PROFILE_VERSION, LEARNT_VERSION = 1, 2
 _LIDS = ("eyeBlink", "eyeWide", "eyeSquint")
 CALIBRATED_SHAPES = tuple(name for name in ARKIT_SHAPES if not name.startswith(_LIDS))
 # A resting face that is read as more is not at rest.
@@ -38,8 +41,6 @@ LARGEST_REST = 0.3
 # An utmost that is read as less was not the utmost, or is nothing that the tracker sees.
 SMALLEST_REACH = 0.25
 _QUIETEST_DBFS, _LOUDEST_DBFS = -120.0, 0.0
-
-Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ class Profile:
     reach     by ARKit's names, SMALLEST_REACH..1; those left out reach 1
     head      None: not known
     sound     None: there was no microphone, or it heard nothing
+    face      how the tracker's network misreads this face; None: not learnt. `rest` and `reach` are of what it corrects
+    voice     how this person speaks; None: not learnt
     """
 
     tracker: str
@@ -76,6 +79,8 @@ class Profile:
     reach: Mapping[str, float] = field(default_factory=dict[str, float])
     head: HeadRest | None = None
     sound: SoundLevels | None = None
+    face: FaceAdapter | None = None
+    voice: SpokenWay | None = None
 
     def __post_init__(self) -> None:
         if self.made.tzinfo is None:
@@ -84,22 +89,24 @@ class Profile:
             for name, value in getattr(self, table).items():
                 if name.startswith(_LIDS):
                     raise UsageError(f"{table}.{name} is {value:g}; eyelids are never calibrated, take it out")
-                _refuse_unknown(name, CALIBRATED_SHAPES, f"{table}.")
-                _require(f"{table}.{name}", value, low, high)
+                refuse_unknown(name, CALIBRATED_SHAPES, f"{table}.")
+                require(f"{table}.{name}", value, low, high)
         if self.head is not None:
             for value in self.head.rotation_rad:
-                _require("head.rotation_rad", value, -math.pi, math.pi)
+                require("head.rotation_rad", value, -math.pi, math.pi)
             for value in self.head.translation_m:
-                _require("head.translation_m", value, -100.0, 100.0)
+                require("head.translation_m", value, -100.0, 100.0)
         if self.sound is not None:
             for one in fields(self.sound):
-                _require(f"sound.{one.name}", getattr(self.sound, one.name), _QUIETEST_DBFS, _LOUDEST_DBFS)
+                require(f"sound.{one.name}", getattr(self.sound, one.name), _QUIETEST_DBFS, _LOUDEST_DBFS)
 
 
 def profile_text(profile: Profile) -> str:
     """`profile` as TOML, for `parse_profile` and for people. Numbers have four decimals."""
     made = profile.made.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    lines = [f"version = {PROFILE_VERSION}", f'tracker = "{profile.tracker}"', f"made = {made}"]
+    is_learnt = profile.face is not None or profile.voice is not None
+    version = LEARNT_VERSION if is_learnt else PROFILE_VERSION
+    lines = [f"version = {version}", f'tracker = "{profile.tracker}"', f"made = {made}"]
     if profile.head is not None:
         lines += ["", "[head]"]
         lines += [
@@ -113,6 +120,8 @@ def profile_text(profile: Profile) -> str:
     if profile.sound is not None:
         lines += ["", "[sound]"]
         lines += [f"{one.name} = {getattr(profile.sound, one.name):.1f}" for one in fields(profile.sound)]
+    lines += [] if profile.face is None else face_lines(profile.face)
+    lines += [] if profile.voice is None else voice_lines(profile.voice)
     return "\n".join(lines) + "\n"
 
 
@@ -123,69 +132,25 @@ def parse_profile(text: str) -> Profile:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"it is not valid TOML: {error}") from error
     version = table.pop("version", None)
-    if type(version) is not int or version != PROFILE_VERSION:
-        raise UsageError(f"version is {version!r}; this driver reads version {PROFILE_VERSION}")
+    if type(version) is not int or version not in (PROFILE_VERSION, LEARNT_VERSION):
+        raise UsageError(f"version is {version!r}; this driver reads versions {PROFILE_VERSION} and {LEARNT_VERSION}")
     known = [one.name for one in fields(Profile)]
     for name in table:
-        _refuse_unknown(name, known)
+        refuse_unknown(name, known)
     tracker, made = table.get("tracker"), table.get("made")
     if not isinstance(tracker, str) or not tracker.isidentifier():
         raise UsageError(f"tracker is {tracker!r}; it must be the name of a tracker, such as 'mediapipe'")
     if not isinstance(made, datetime):
         raise UsageError(f"made is {made!r}; it must be a time, such as 2026-01-31T12:00:00Z")
-    head, sound = _section(table, "head"), _section(table, "sound")
+    head, sound = section(table, "head"), section(table, "sound")
+    face, voice = section(table, "face"), section(table, "voice")
     return Profile(
         tracker=tracker,
         made=made,
-        rest=_numbers("rest", _section(table, "rest") or {}),
-        reach=_numbers("reach", _section(table, "reach") or {}),
-        head=None if head is None else HeadRest(**_complete("head", head, HeadRest, _triple)),
-        sound=None if sound is None else SoundLevels(**_complete("sound", sound, SoundLevels, _number)),
+        rest=numbers("rest", section(table, "rest") or {}),
+        reach=numbers("reach", section(table, "reach") or {}),
+        head=None if head is None else HeadRest(**complete("head", head, HeadRest, triple)),
+        sound=None if sound is None else SoundLevels(**complete("sound", sound, SoundLevels, number)),
+        face=None if face is None else parse_face(face),
+        voice=None if voice is None else parse_voice(voice),
     )
-
-
-def _section(table: dict[str, Any], name: str) -> dict[str, Any] | None:
-    value = table.get(name)
-    if value is not None and not isinstance(value, dict):
-        raise UsageError(f"{name} is {value!r}; it must be a table, [{name}]")
-    return cast("dict[str, Any] | None", value)
-
-
-def _complete(section: str, table: dict[str, Any], kind: type, read: Any) -> dict[str, Any]:
-    """Every field of the dataclass `kind`, each once."""
-    names = [one.name for one in fields(kind)]
-    for name in table:
-        _refuse_unknown(name, names, f"{section}.")
-    missing = [name for name in names if name not in table]
-    if missing:
-        raise UsageError(f"{section}.{missing[0]} is missing")
-    return {name: read(f"{section}.{name}", value) for name, value in table.items()}
-
-
-def _numbers(section: str, table: dict[str, Any]) -> dict[str, float]:
-    return {name: _number(f"{section}.{name}", value) for name, value in table.items()}
-
-
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UsageError(f"{name} is {value!r}; it must be a number")
-    return float(value)
-
-
-def _triple(name: str, value: Any) -> Triple:
-    if not isinstance(value, list) or len(cast("list[Any]", value)) != 3:
-        raise UsageError(f"{name} is {value!r}; it must be three numbers")
-    x, y, z = (_number(name, one) for one in cast("list[Any]", value))
-    return x, y, z
-
-
-def _require(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise UsageError(f"{name} is {value:g}; it must be {low:g}..{high:g}")
-
-
-def _refuse_unknown(name: str, known: tuple[str, ...] | list[str], prefix: str = "") -> None:
-    if name not in known:
-        close = difflib.get_close_matches(name, known, 1)
-        remedy = f"did you mean {prefix}{close[0]}?" if close else f"known are {', '.join(known)}"
-        raise UsageError(f"unknown key {prefix}{name}; {remedy}")

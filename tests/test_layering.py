@@ -22,6 +22,8 @@ MAY_IMPORT = {
     "training.evaluate": ("protocol", "models", "training", "driver"),
     # Raw videos are read and faces are seen as the driver does it.
     "training.curation": ("protocol", "models", "training", "driver"),
+    # What is learnt of a person corrects the driver's own reading of them.
+    "training.personalise": ("protocol", "models", "training", "driver"),
     "training.head.landmark_embedding": ("protocol", "models", "training", "driver"),
     "training.head.landmark_sightings": ("protocol", "models", "training", "driver"),
 }

@@ -28,6 +28,7 @@ from torch import Tensor
 from models.audio.seed_voice import SeedBranch, SeedVoice
 from models.audio.voice import LAUGH_SCORES, TALK_SCORES
 from models.audio.wav2vec import Wav2VecEncoder
+from training.recipe import RecipeError
 
 if TYPE_CHECKING:
     from transformers import Wav2Vec2Model
@@ -75,8 +76,8 @@ _NEEDLESS = {"masked_spec_embed"}
 _READ_FAULTS = (OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError)
 
 
-class CheckpointError(ValueError):
-    """A checkpoint is missing, damaged, refused or of another kind; one sentence with the remedy."""
+class CheckpointError(RecipeError):
+    """A checkpoint that a recipe names is missing, damaged, refused or of another kind."""
 
 
 def build_seed_voice(

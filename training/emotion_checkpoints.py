@@ -71,6 +71,8 @@ def begin_at_faces(network: EmotionNetwork, folder: Path) -> None:
 def trained_emotion_from_coefficients(folder: Path) -> EmotionFromCoefficients:
     """The perceptron of a run of `emotion_from_coefficients`, of whatever size it is."""
     tensors = _of_run(folder, "emotion_from_coefficients")
+    if "layers.0.weight" not in tensors:
+        raise CheckpointError(f"{folder} is no run of emotion_from_coefficients; give one")
     plain = SHAPE_SIZE + EXPRESSION_SIZE + JAW_SIZE
     inputs, width = tensors["layers.0.weight"].shape[0], tensors["head.weight"].shape[1]
     layers = sum(tensor.ndim == 2 for name, tensor in tensors.items() if name.startswith("layers."))

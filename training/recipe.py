@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
 RECIPES = Path(__file__).with_name("recipes")
+PRECISIONS = ("auto", "bfloat16", "float32")
 
 
 class RecipeError(ValueError):
@@ -24,12 +25,13 @@ class RecipeError(ValueError):
 class Optim:
     """How a model is learnt, whatever it is.
 
-    steps, batch     optimiser steps, and excerpts a step and process
-    accumulate       batches whose gradients are added up before a step
+    steps, batch     optimiser steps, and excerpts (pictures, ...) in a batch
+    accumulate       batches that a step learns from, in all processes together: each takes its share, at least one
     peak_rate        learning rate after `warm_up` steps; it then falls to `last_rate` along a cosine
     clip             largest norm of the gradient
     ema              decay of the averaged weights, which are what is validated and exported
-    precision        "auto" is bfloat16 on a GPU that has it and float32 elsewhere
+    precision        "float32", "bfloat16", or "auto": bfloat16 on a GPU that has it and float32 elsewhere
+    workers          processes that prepare batches, for each that learns
     validate_every, checkpoint_every   steps
     """
 
@@ -47,6 +49,13 @@ class Optim:
     workers: int = 1
     validate_every: int = 500
     checkpoint_every: int = 250
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "accumulate", "validate_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise RecipeError(f"optim.{name} is {getattr(self, name)}; it must be 1 or more")
+        if self.precision not in PRECISIONS:
+            raise RecipeError(f"optim.precision is {self.precision!r}; it must be one of {', '.join(PRECISIONS)}")
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from models.reconstruction.encoder import CoarseEncoder, Features, PictureEncode
 from models.reconstruction.resnet import ResNet50
 from models.reconstruction.vgg import Vgg19
 from models.video.backbone import Backbone
-from training.checkpoints import CheckpointError, read_tensors
+from training.checkpoints import read_tensors
 from training.recipe import RecipeError
 
 _FIRST = "conv1.weight"
@@ -51,7 +51,7 @@ class Recogniser(nn.Module):
 def load_recogniser(path: Path) -> Recogniser:
     """The recogniser in a user's file. RecipeError when it holds none."""
     network = ResNet50()
-    _fill(network, _read(path), path)
+    _fill(network, read_tensors(path), path)
     return Recogniser(network)
 
 
@@ -60,7 +60,7 @@ def begin_at(encoder: PictureEncoder, path: Path) -> None:
 
     RecipeError where it has none.
     """
-    tensors = _read(path)
+    tensors = read_tensors(path)
     if isinstance(encoder.encoder, Features):
         _fill_backbone(encoder.encoder.backbone, tensors, path)
         return
@@ -88,13 +88,6 @@ def _fill_backbone(backbone: Backbone, tensors: dict[str, Tensor], path: Path) -
         f"{path} has no backbone of our face encoder; give the last.safetensors of a run of `expression`, or set "
         "encoder.network to resnet50"
     )
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        return read_tensors(path)
-    except CheckpointError as error:
-        raise RecipeError(str(error)) from error
 
 
 def _fill(network: ResNet50, tensors: dict[str, Tensor], path: Path) -> str:
@@ -133,7 +126,7 @@ class PatchFeatures(nn.Module):
 
 def load_patch_features(path: Path) -> PatchFeatures:
     """VGG19 in a user's file, in torchvision's names. RecipeError when it holds none."""
-    tensors = _read(path)
+    tensors = read_tensors(path)
     network = Vgg19()
     wanted = network.state_dict()
     missing = sorted(name for name in wanted if name not in tensors or tensors[name].shape != wanted[name].shape)

@@ -1,8 +1,9 @@
 """python -m training.run RECIPE [section.key=value ...] [--folder RUN] [--export PATH] [--smoke]
 
-Rebuilds a model from its recipe. A run goes on where it stopped; torchrun starts it on several GPUs or processors:
+Rebuilds a model from its recipe. A run goes on where it stopped; torchrun starts it on several GPUs or processors
+(docs/training.md), which share the `optim.accumulate` batches of a step:
 
-    torchrun --nproc-per-node 2 -m training.run talk
+    torchrun --standalone --nproc-per-node 2 -m training.run talk optim.accumulate=2 optim.batch=12
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from typing import Any
 
 import torch
 
-from training.loop import Trainer, find_place, leave
+from training.loop import Trainer
+from training.processes import Place, find_place, leave, told_by_first, wait
 from training.recipe import RecipeError, read_table, recipe_path
+from training.run_files import RunError
 from training.smoke import smoke_table
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Train, validate, export. Returns the exit code: 2 for a recipe that cannot be used."""
+    """Train, validate, export. Returns the exit code: 2 for a recipe that cannot be used, 1 for a run cut short."""
     parser = argparse.ArgumentParser(prog="python -m training.run", description="Rebuild a model from its recipe.")
     parser.add_argument("recipe", help="a name of training/recipes, or the path of a .toml file")
     parser.add_argument("settings", nargs="*", help="section.key=value over the recipe's")
@@ -34,33 +37,38 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     try:
+        place = find_place()
         if chosen.smoke:
-            with tempfile.TemporaryDirectory() as folder:
-                table = smoke_table(chosen.recipe, chosen.settings, Path(folder))
-                train(table, chosen.folder or Path(folder) / "run", chosen.export)
+            with tempfile.TemporaryDirectory() as made:
+                table = told_by_first(place, lambda: smoke_table(chosen.recipe, chosen.settings, Path(made)))
+                train(table, place, chosen.folder or Path(table["data"]["folder"]) / "run", chosen.export)
         else:
             table = read_table(recipe_path(chosen.recipe), chosen.settings)
-            train(table, chosen.folder or Path("runs") / table["name"], chosen.export)
-    except RecipeError as error:
+            train(table, place, chosen.folder or Path("runs") / table["name"], chosen.export)
+        leave(place)
+    except (RecipeError, RunError) as error:
         print(f"training.run: {error}", file=sys.stderr)
-        return 2
+        return 2 if isinstance(error, RecipeError) else 1
     return 0
 
 
-def train(table: dict[str, Any], folder: Path, export: Path | None = None) -> Path | None:
+def train(table: dict[str, Any], place: Place, folder: Path, export: Path | None = None) -> Path | None:
     """Train what `table` says in `folder` and export it; the exported file (None in processes but the first)."""
-    place = find_place()
     try:
         task_of = importlib.import_module(f"training.tasks.{table.get('task')}")
     except ModuleNotFoundError as error:
         raise RecipeError(f"the recipe's task {table.get('task')!r} is no module of training.tasks") from error
-    task = task_of.prepare(table, place)
+    if export is not None:
+        export.parent.mkdir(parents=True, exist_ok=True)
+    # The same task in every process: the loop deals out its batches.
+    task = task_of.prepare(table, place.alone())
     folder.mkdir(parents=True, exist_ok=True)
     if place.is_first and hasattr(task.student, "style_names"):
         (folder / "styles.txt").write_text("\n".join(task.student.style_names), encoding="utf-8")
     Trainer(task, task.recipe.optim, folder, place).run()
-    leave(place)
-    return task.finish(folder, export) if place.is_first else None
+    path = task.finish(folder, export) if place.is_first else None
+    wait(place)
+    return path
 
 
 if __name__ == "__main__":

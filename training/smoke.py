@@ -15,6 +15,7 @@ from training.data.made_up_emotions import made_up_emotions
 from training.data.made_up_faces import made_up_faces
 from training.data.made_up_networks import made_up_coarse
 from training.data.made_up_talkers import made_up_talkers
+from training.processes import find_place
 from training.recipe import read_table, recipe_path
 
 _STEPS = 6
@@ -85,8 +86,10 @@ def smoke_table(recipe: str, settings: list[str], folder: Path) -> dict[str, Any
             if section.get(setting):
                 from training.run import train
 
+                # By this process alone, though it may be the first of several.
+                here = find_place().alone()
                 shared = [setting for setting in settings if setting.startswith("encoder.")]
-                train(smoke_table(name, shared, folder), folder / name)
+                train(smoke_table(name, shared, folder), here, folder / name)
                 section[setting] = str(folder / name)
     return table
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,6 +95,8 @@ class Calibrating:
         name = self.name.value
         try:
             profile, remarks = calibration.result(datetime.now(UTC))
+            if self._face.profile is not None:  # it was worn, so that rest and reach are of what it corrects
+                profile = replace(profile, face=self._face.profile.face, voice=self._face.profile.voice)
             place, replaced = save_profile(name, profile, self._profiles)
         except AvatarDriverError as error:
             self._say(str(error))

@@ -17,7 +17,7 @@ from models.reconstruction.encoder import PictureEncoder
 
 DETAIL_SIZE = 128
 MOST_M = 0.01
-_JAW_SIZE = 3
+JAW_SIZE = 3
 _CHANNELS = (128, 64, 64, 32, 16)
 _FIRST_CHANNELS = 128
 _FIRST_SCALE = 0.1
@@ -51,8 +51,9 @@ class DetailDecoder(nn.Module):
         super().__init__()
         if size_px < _DOUBLINGS or size_px % _DOUBLINGS:
             raise ValueError(f"a displacement map of {size_px} px cannot be; take a multiple of {_DOUBLINGS}")
+        self.size_px = size_px
         self.first_px = size_px // _DOUBLINGS
-        self.first = nn.Linear(_JAW_SIZE + SIZES["exp"] + DETAIL_SIZE, _FIRST_CHANNELS * self.first_px**2)
+        self.first = nn.Linear(JAW_SIZE + SIZES["exp"] + DETAIL_SIZE, _FIRST_CHANNELS * self.first_px**2)
         self.norm = nn.BatchNorm2d(_FIRST_CHANNELS)
         blocks: list[nn.Module] = []
         inputs = _FIRST_CHANNELS
@@ -72,7 +73,11 @@ class DetailDecoder(nn.Module):
                 values.mul_(_FIRST_SCALE)
 
     def forward(self, face: FaceCode, detail: Tensor) -> Tensor:
-        driven = torch.cat([face.jaw, face.exp, detail], dim=1)
+        return self.driven(face.jaw, face.exp, detail)
+
+    def driven(self, jaw: Tensor, expression: Tensor, detail: Tensor) -> Tensor:
+        """The same of a jaw [B, 3] rad and an expression [B, 50] sd, all that counts of a face."""
+        driven = torch.cat([jaw, expression, detail], dim=1)
         x = self.norm(self.first(driven).reshape(len(driven), _FIRST_CHANNELS, self.first_px, self.first_px))
         return MOST_M * torch.tanh(self.last(self.blocks(x)))
 

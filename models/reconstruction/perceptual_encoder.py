@@ -64,11 +64,13 @@ class MouthFeatures(nn.Module):
         # Only its pictures' part is used, and learnt.
         del self.reader.context, self.reader.visemes
         self.feature_size = self.reader.feature_size
+        self.is_taught = False
 
     def begin_at(self, reader: VisualSpeech) -> None:
         """Take over the weights of a trained reader of the same shape."""
         own = self.reader.state_dict()
         self.reader.load_state_dict({name: tensor for name, tensor in reader.state_dict().items() if name in own})
+        self.is_taught = True
 
     def forward(self, mouths: Tensor) -> Tensor:
         return self.reader.features(mouths)
@@ -101,6 +103,13 @@ class PerceptualResidual(StreamingModule):
             "ring": StateTensor((TAPS - 1, feature_size + MOTION_SIZE), "the last four rows, oldest first"),
             "begun": StateTensor((), "1 once there was a picture"),
         }
+
+    @torch.no_grad()
+    def settle(self, features: Tensor) -> None:
+        """Take the normalisation's statistics from features [B, T, F] of many clips, T at least 5."""
+        told = self.conv(features.mT)
+        self.norm.running_mean = told.mean(dim=(0, 2))
+        self.norm.running_var = told.var(dim=(0, 2))
 
     def residual(self, features: Tensor) -> Tensor:
         """[B, T - 4, 53] of features [B, T, F], T at least 5: row t is of the taps t .. t + 4."""
@@ -139,6 +148,19 @@ class PerceptualEncoder(nn.Module):
         self.sees = sees
         self.features: MouthFeatures | FaceFeatures = MouthFeatures(shape) if sees == "mouth" else FaceFeatures()
         self.residual = PerceptualResidual(self.features.feature_size, lookahead)
+
+    def train(self, mode: bool = True) -> PerceptualEncoder:
+        """An encoder that began at a reader keeps all statistics of its normalisation: the reader's, and `settle`'s.
+
+        A batch is of a few mouths. By its own statistics their pictures differ otherwise than by everybody's, and what
+        is learnt by the one is not what is told by the other.
+        """
+        super().train(mode)
+        if isinstance(self.features, MouthFeatures) and self.features.is_taught:
+            for part in self.modules():
+                if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
+                    part.eval()
+        return self
 
     def rows(self, pictures: Tensor, base: Tensor) -> Tensor:
         """The residual's signal [B, T, F + 53]."""

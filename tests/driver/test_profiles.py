@@ -80,7 +80,7 @@ def test_a_write_that_fails_at_any_moment_changes_nothing(tmp_path: Path, monkey
 @pytest.mark.parametrize(
     ("before", "after", "says"),
     [
-        ("version = 1", "version = 2", "version is 2; this driver reads version 1"),
+        ("version = 1", "version = 3", "version is 3; this driver reads versions 1 and 2"),
         ("version = 1", "version = true", "version is True"),
         ("version = 1", "", "version is None"),
         ("version = 1", "version = 1\nreset = {}", "unknown key reset; did you mean rest?"),

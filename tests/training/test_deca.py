@@ -29,7 +29,7 @@ from models.reconstruction.code import (
     swapped,
 )
 from models.reconstruction.decoder import HeadDecoder
-from models.reconstruction.detail import MOST_M, DetailDecoder, detail_normals
+from models.reconstruction.detail import MOST_M, DetailDecoder, DetailEncoder, detail_normals
 from models.reconstruction.encoder import CoarseEncoder, PictureEncoder
 from models.reconstruction.landmarks68 import INNER_LIPS, LANDMARKS_68, ROWS_68
 from models.reconstruction.resnet import ResNet50
@@ -47,7 +47,7 @@ from training.reconstruction_checkpoints import begin_at, load_patch_features, l
 from training.render.reconstruction import DetailScene, Reconstruction
 from training.run import main
 from training.tasks.deca_coarse import CoarseRecipe, CoarseStudent, load_coarse
-from training.tasks.deca_detail import load_detail
+from training.tasks.deca_detail import LoadedDetail, load_detail
 
 
 def random_codes(count: int, seed: int = 0) -> FaceCode:
@@ -435,9 +435,10 @@ def test_both_recipes_run(tmp_path: Path) -> None:
     """The detail's smoke run trains a coarse encoder first, and builds on it."""
     run = tmp_path / "run"
     assert main(["deca_detail", "--smoke", "--folder", str(run), "optim.steps=2"]) == 0
-    encoder, decoder = load_detail(run / "deca_detail.safetensors")
-    detail = encoder.eval()(torch.rand(1, 3, 48, 48))
-    assert decoder.eval()(random_codes(1), detail).shape == (1, 1, 32, 32)
+    loaded = load_detail(run / "deca_detail.safetensors")
+    assert loaded.picture_px == 48
+    detail = loaded.encoder(torch.rand(1, 3, 48, 48))
+    assert loaded.decoder(random_codes(1), detail).shape == (1, 1, 32, 32)
     figures = json.loads((run / "figures.jsonl").read_text().splitlines()[-1])
     assert np.isfinite(figures["score"])
 
@@ -475,13 +476,16 @@ def test_a_face_cannot_hide_from_the_picture() -> None:
 
 def test_baked_wrinkles_blend_to_what_the_network_says(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    decoder, detail = DetailDecoder(32), torch.randn(1, 128)
-    maps = bake(decoder, detail)
+    loaded, detail = LoadedDetail.of(DetailEncoder(), DetailDecoder(32), 48, "deca-detail/1"), torch.randn(1, 128)
+    maps = bake(loaded, detail)
     one = {"mouthSmileLeft": 1.0}
-    np.testing.assert_allclose(maps.blended({}), displacement(decoder, detail, {}))
-    np.testing.assert_allclose(maps.blended(one), displacement(decoder, detail, one), atol=1e-8)
+    np.testing.assert_allclose(maps.blended({}), displacement(loaded, detail, {}))
+    np.testing.assert_allclose(maps.blended(one), displacement(loaded, detail, one), atol=1e-8)
+    # The back of the head has no wrinkles of a face.
+    assert (maps.rest[loaded.face[0, 0].numpy() == 0.0] == 0.0).all()
+    assert np.abs(maps.rest).max() > 0.0
     assert np.abs(maps.shapes["mouthSmileLeft"]).max() > 0.0
-    assert 0.0 < blend_error_mm(decoder, detail, maps) < 1000.0 * MOST_M
+    assert 0.0 < blend_error_mm(loaded, detail, maps) < 1000.0 * MOST_M
     write_maps(tmp_path, maps)
     table = json.loads((tmp_path / "wrinkles.json").read_text())
     assert len(list(tmp_path.glob("*.png"))) == 1 + len(table["shapes"])
@@ -489,3 +493,5 @@ def test_baked_wrinkles_blend_to_what_the_network_says(tmp_path: Path) -> None:
     assert levels is not None
     read = (levels.astype(np.float64) - table["zero"]) * table["metres_a_level"]
     np.testing.assert_allclose(read, maps.shapes["mouthSmileLeft"], atol=4e-7)
+    deepest = 1000.0 * np.abs(maps.shapes["mouthSmileLeft"]).max()
+    assert table["shapes"]["mouthSmileLeft"] == pytest.approx(deepest, abs=6e-4)

@@ -14,7 +14,12 @@ from safetensors.torch import save_file
 from models.perceptual.emotion import EmotionNetwork
 from models.perceptual.face_api import FaceApiExpression
 from training.checkpoints import CheckpointError
-from training.emotion_checkpoints import MANIFEST, begin_at_faces, load_emotion_reader
+from training.emotion_checkpoints import (
+    MANIFEST,
+    begin_at_faces,
+    load_emotion_reader,
+    trained_emotion_from_coefficients,
+)
 from training.recipe import RecipeError
 from training.tasks.emotion import EmotionStudent
 
@@ -147,6 +152,12 @@ def test_a_reader_begins_at_the_backbone_that_reads_faces(tmp_path: Path) -> Non
         begin_at_faces(network, tmp_path)
     with pytest.raises(RecipeError, match="run expression first"):
         begin_at_faces(network, tmp_path / "none")
+
+
+def test_a_run_of_another_recipe_is_no_perceptron(tmp_path: Path) -> None:
+    save_file({"average/module.network.head.weight": torch.zeros(10, 256)}, tmp_path / "last.safetensors")
+    with pytest.raises(RecipeError, match="is no run of emotion_from_coefficients"):
+        trained_emotion_from_coefficients(tmp_path)
 
 
 def test_a_frozen_backbone_stays_as_it_is() -> None:

@@ -3,53 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
+from support.lines import HERE, OPTIM, LineTask, Student
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
-from training.loop import Place, Trainer, averaged_weights, rate_at
-from training.recipe import Optim, RecipeError
-
-HERE = Place(torch.device("cpu"))
-OPTIM = Optim(steps=20, batch=8, peak_rate=0.05, warm_up=3, workers=0, validate_every=10, checkpoint_every=7, ema=0.5)
-
-
-class Lines(Dataset[dict[str, Tensor]]):
-    """Batches of y = 3 x, the same for the same step; `rank` takes its half of each."""
-
-    def __init__(self, rank: int = 0, world: int = 1) -> None:
-        self.rank, self.world = rank, world
-
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        x = torch.randn(8, 1, generator=torch.Generator().manual_seed(index)).chunk(self.world)[self.rank]
-        return {"x": x, "y": 3.0 * x}
-
-
-class Student(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        torch.manual_seed(0)
-        self.line = nn.Linear(1, 1)
-
-    def forward(self, batch: dict[str, Tensor], step: int) -> dict[str, Tensor]:
-        return {"total": (self.line(batch["x"]) - batch["y"]).square().mean()}
-
-
-class LineTask:
-    def __init__(self, rank: int = 0, world: int = 1) -> None:
-        self.student, self.batches = Student(), Lines(rank, world)
-
-    def validate(self, student: nn.Module) -> dict[str, float]:
-        assert isinstance(student, Student)
-        return {"score": abs(float(student.line.weight.detach()) - 3.0)}
+from training.loop import Trainer, averaged_weights, rate_at
+from training.recipe import RecipeError
 
 
 def weights_of(folder: Path) -> dict[str, Tensor]:
@@ -132,43 +96,10 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -> None:
 
 
 def test_gradients_accumulate_to_those_of_a_larger_batch(tmp_path: Path) -> None:
-    class Halves(Lines):
-        def __getitem__(self, index: int) -> dict[str, Tensor]:
-            return Lines(index % 2, 2)[index // 2]
-
-    task = LineTask()
-    task.batches = Halves()
-    Trainer(task, replace(OPTIM, accumulate=2), tmp_path / "halves", HERE).run()
+    Trainer(LineTask(2), replace(OPTIM, accumulate=2), tmp_path / "halves", HERE).run()
     Trainer(LineTask(), OPTIM, tmp_path / "whole", HERE).run()
     whole, halves = averaged_weights(tmp_path / "whole"), averaged_weights(tmp_path / "halves")
     assert torch.allclose(whole["line.weight"], halves["line.weight"], atol=1e-5)
-
-
-_TWO = """
-import sys
-from pathlib import Path
-from dataclasses import replace
-sys.path[:0] = {path!r}
-from test_loop import LineTask, OPTIM
-from training.loop import Trainer, find_place, leave
-place = find_place()
-Trainer(LineTask(place.rank, place.world), OPTIM, Path({folder!r}), place).run()
-leave(place)
-"""
-
-
-def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
-    Trainer(LineTask(), OPTIM, tmp_path / "one", HERE).run()
-    script = tmp_path / "two.py"
-    here = str(Path(__file__).parent)
-    script.write_text(_TWO.format(path=[here], folder=str(tmp_path / "two")))
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", str(script)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run(command, timeout=300, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    one, two = averaged_weights(tmp_path / "one"), averaged_weights(tmp_path / "two")
-    assert torch.allclose(one["line.weight"], two["line.weight"], atol=1e-5)
-    assert torch.allclose(one["line.bias"], two["line.bias"], atol=1e-5)
 
 
 def test_the_rate_rises_and_falls() -> None:

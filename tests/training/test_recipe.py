@@ -29,6 +29,8 @@ def test_overrides_reach_their_section() -> None:
         ("optim.stops=7", "optim.stops is no setting"),
         ("optim.steps=1.5", "must be int"),
         ("optim.steps=many", "must be int"),
+        ("optim.accumulate=0", "optim.accumulate is 0; it must be 1 or more"),
+        ("optim.precision=float16", "optim.precision is 'float16'; it must be one of auto, bfloat16, float32"),
         ("steps", "is no setting; write section.key=value"),
     ],
 )

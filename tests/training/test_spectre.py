@@ -18,6 +18,7 @@ from models.head.landmarks import FACE_POINTS, INNER_LIPS, MOUTH_ROWS
 from models.perceptual.emotion import EmotionNetwork
 from models.perceptual.published_reader import PublishedReader
 from models.perceptual.visual_speech import MOUTH_PX, VISEMES, VisualSpeech
+from models.reconstruction.perceptual_encoder import MouthFeatures, PerceptualEncoder
 from training.checkpoints import CheckpointError
 from training.data import build_drawn_mouths, build_talking_faces
 from training.data.build_talking_faces import Lines
@@ -29,7 +30,8 @@ from training.data.speech_clips import SpeechWriter
 from training.data.spoken_sequences import spoken_clips
 from training.data.utterance import Utterance
 from training.data.viseme_groups import said
-from training.evaluate.lip_reading import LipJudge, Reading, judged, sheet, summed
+from training.evaluate.lip_motion import MotionReader, fitted, said_by
+from training.evaluate.lip_reading import LipJudge, Reading, difference, judged, sheet, summed
 from training.lip_readers import load_lip_reader, load_visual_speech
 from training.losses.face_surface import FaceSurface, projected
 from training.losses.perceptual import (
@@ -127,9 +129,25 @@ def test_the_mouths_distances_know_shape_and_not_place() -> None:
     assert float(grown[5]) == pytest.approx(2.0 * float((gap[0] - gap[1]).norm()), rel=0.1)
     assert float(grown[5]) > 0.05
     still = rest.expand(1, 9, -1, -1)
-    assert float(relative_mouth(still, still)) == 0.0
-    assert float(relative_mouth(still + 0.2, still)) == pytest.approx(0.0, abs=1e-5)
-    assert float(relative_mouth(1.2 * still, still)) > 0.0
+    assert float(relative_mouth(still, still, still)) == 0.0
+    assert float(relative_mouth(still + 0.2, still, still)) == pytest.approx(0.0, abs=1e-5)
+    assert float(relative_mouth(1.2 * still, still, still)) > 0.0
+
+
+def test_another_identitys_lengths_are_forgiven_and_its_gaps_are_not() -> None:
+    motion = torch.zeros(9, 53)
+    motion[:, 50] = torch.linspace(0.0, 0.3, 9)
+    film = points_of(motion)[None]
+    chin, ajar = film.clone(), film.clone()
+    chin[:, :, FACE_POINTS.index(152), 1] += 0.03
+    ajar[:, :, FACE_POINTS.index(14), 1] += 0.02
+    assert float(relative_mouth(chin, film, film)) > 0.006
+    assert float(relative_mouth(chin, film, chin)) == pytest.approx(0.0, abs=3e-4)
+    assert float(relative_mouth(ajar, film, film)) > 0.004
+    assert float(relative_mouth(ajar, film, ajar)) > 0.5 * float(relative_mouth(ajar, film, film))
+    # Nor is a motion of the base's forgiven that the film does not have.
+    still = film[:, :1].expand_as(film)
+    assert float(relative_mouth(film, still, film)) > 0.005
 
 
 def test_landmarks_are_those_beside_the_mouth() -> None:
@@ -138,11 +156,35 @@ def test_landmarks_are_those_beside_the_mouth() -> None:
     lips, nose = told.clone(), told.clone()
     lips[:, :, MOUTH_ROWS] += 0.1
     nose[:, :, -1] += 0.1
-    assert float(landmarks_around(lips, told, seen)) == 0.0
-    assert float(landmarks_around(nose, told, seen)) > 0.0
+    assert float(landmarks_around(lips, told, told, seen)) == 0.0
+    assert float(landmarks_around(nose, told, told, seen)) > 0.0
+    # A nose that is elsewhere all the time is the base's; one that moves is not.
+    assert float(landmarks_around(nose, told, nose, seen)) == pytest.approx(0.0, abs=1e-6)
+    moving = nose.clone()
+    moving[:, ::2, -1] += 0.1
+    assert float(landmarks_around(moving, told, moving, seen)) > 0.0
     hidden = seen.clone()
     hidden[:, :, -1] = 0.0
-    assert float(landmarks_around(nose, told, hidden)) == 0.0
+    assert float(landmarks_around(nose, told, told, hidden)) == 0.0
+
+
+def test_a_taught_encoder_learns_by_the_statistics_that_it_tells_by() -> None:
+    torch.manual_seed(3)
+    reader = VisualSpeech()
+    encoder = PerceptualEncoder("mouth", shape=reader.shape)
+    assert isinstance(encoder.features, MouthFeatures)
+    mouths, base = torch.rand(2, 8, MOUTH_PX, MOUTH_PX), torch.zeros(2, 8, 53)
+    with torch.no_grad():
+        encoder.residual.last.weight.mul_(1000.0)
+        alone = encoder.train()(mouths, base)
+        assert float((alone - encoder.eval()(mouths, base)).abs().max()) > 0.1  # a batch's own statistics
+        encoder.features.begin_at(reader)
+        encoder.residual.settle(encoder.features(mouths))
+        hidden = encoder.residual.norm(encoder.residual.conv(encoder.features(mouths).mT))
+        assert hidden.mean(dim=(0, 2)).abs().max() < 1e-3
+        assert torch.allclose(hidden.std(dim=(0, 2)), torch.ones(256), atol=0.05)
+        learnt = encoder.train()(mouths, base)
+        assert torch.equal(learnt, encoder.eval()(mouths, base))
 
 
 def seen_from_the_front(count: int) -> Seen:
@@ -253,8 +295,14 @@ def test_smoke_runs_train_a_reader_and_an_encoder_that_is_judged(tmp_path: Path)
     )
     line = summed([Reading(1, 4, 5, 10, 1.0), Reading(3, 4, 5, 10, 3.0), Reading(0, 2, 10, 10, 2.0)])
     assert line["ver"] == pytest.approx(1 / 3)
+    of_motion = judged(clips, LipJudge(MotionReader().eval()), {"ours": encoder})["talkers"]
+    assert of_motion.keys() == {"base", "ours", "truth"}
+    assert of_motion["ours"][0].mouth_mm == readings["ours"][0].mouth_mm
     assert line["ver_pooled"] == pytest.approx(0.4)
     assert (line["accuracy"], line["mouth_mm"]) == (pytest.approx(2 / 3), pytest.approx(2.0))
+    better = [Reading(0, 4, 5, 10, 1.0), Reading(2, 4, 5, 10, 2.5)]
+    told = difference(better, [Reading(1, 4, 5, 10, 1.0), Reading(3, 4, 5, 10, 3.0)])
+    assert told == "ver -0.250 (-0.250 to -0.250) mouth_mm -0.250 (-0.500 to +0.000)"
 
 
 def test_sequences_are_mouths_with_their_visemes(tmp_path: Path) -> None:
@@ -295,6 +343,15 @@ def test_drawn_and_talking_faces_are_built_and_gone_on_with(tmp_path: Path) -> N
     build_talking_faces.build(
         tmp_path / "talking_faces", lines, build_talking_faces.Stage(None, with_studio=False), 2, 6, 0, seed=0
     )
+    # A reader of motion learns what is said from the same lines, and a still face tells it nothing.
+    reader = fitted(lines, steps=60, pictures=6)
+    motion, visemes = said_by(lines, np.random.default_rng(9), "val", 8, 6)
+    assert set(visemes.flatten().tolist()) == {VISEMES.index("p"), VISEMES.index("a")}
+    still = motion[:, :1].expand_as(motion)
+    read, guessed = (float((reader(m).argmax(dim=2) == visemes).float().mean()) for m in (motion, still))
+    assert read > 0.75
+    assert guessed < read - 0.1
+
     names = ["drawn_mouths", "talking_faces"]
     data = MouthData(str(tmp_path), dict.fromkeys(names, 1.0), names, pictures=6)
     clips = {split: mouth_clips(data, split, names if split == "train" else names[:1]) for split in ("train", "val")}

@@ -125,7 +125,7 @@ class _Eye:
                 yield Sight(time_s)
                 continue
             told = {name: np.asarray(array[0]) for name, array in self._overheard.told.items()}
-            side_px = float(np.std(points) / max(float(np.std(told["points"])), 1e-6))
+            side_px = _extent(points) / max(_extent(told["points"]), 1e-6)
             if time_s - counted_s >= self._settings.count_every_s:
                 counted_s, count = time_s, 1 + self._others(image, points, side_px)
             yield Sight(
@@ -155,6 +155,11 @@ class _Eye:
     def _is_face(self, image: Picture, crop: Crop) -> bool:
         told, _ = self._network.step(cut(image, crop, self._network.crop_px)[None], self._network.initial_state())
         return float(told["presence"][0]) >= self._settings.presence_minimum
+
+
+def _extent(points: NDArray[np.floating]) -> float:
+    """How far points [n, 2] spread about their middle."""
+    return float(np.sqrt(np.sum(np.var(points, axis=0))))
 
 
 def arrays_of(sights: list[Sight]) -> dict[str, Array]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from training.curation.item import Item
 from training.curation.settings import CurationSettings
-from training.curation.stages import Stage
+from training.curation.stage import Stage
 
 CLIP_HOPS = 5
 

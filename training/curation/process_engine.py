@@ -38,7 +38,8 @@ class ProcessEngine:
                         answer = child.answer()
                     except (EOFError, ConnectionError):
                         child.end()
-                        idle.append(_Child(job))
+                        if waiting:
+                            idle.append(_Child(job))
                         continue
                     idle.append(child)
                     if isinstance(answer, Failure):

@@ -18,7 +18,7 @@ from typing import Any
 from driver.errors import RunError
 from training.curation.item import Item
 from training.curation.journal import Outcome
-from training.curation.stages import Stage
+from training.curation.stage import Stage
 from training.curation.work import Failure, Job, Work, finish, through
 from training.recipe import RecipeError
 

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
-from driver.errors import MediaError
 from training.curation.clips import clips
 from training.curation.cuts import cuts
 from training.curation.faces import faces
@@ -18,38 +16,8 @@ from training.curation.probe import probe
 from training.curation.settings import CurationSettings
 from training.curation.sound import listen
 from training.curation.speaker import speaker
+from training.curation.stage import Stage
 from training.curation.steady import steady
-from training.recipe import RecipeError
-
-
-@dataclass(frozen=True)
-class Stage:
-    """name of the stage, its function, and the processors and GPUs that a worker of it keeps busy."""
-
-    name: str
-    run: Callable[[Item, CurationSettings], Iterable[Item]]
-    cpus: float = 1.0
-    gpus: float = 0.0
-
-    def __call__(self, item: Item, settings: CurationSettings) -> Iterator[Item]:
-        """What becomes of `item`; one that was turned down passes untouched.
-
-        A file that breaks a stage is turned down by it, and never stops the others.
-        """
-        if item.is_rejected:
-            yield item
-            return
-        try:
-            made = list(self.run(item, settings))
-        except RecipeError:  # a wrong setting is the user's to mend, and stops everything; so is a missing package
-            raise
-        except BROKEN as error:
-            made = [item.reject(self.name, f"{type(error).__name__}: {error}")]
-        yield from made
-
-
-# What a broken file may raise.
-BROKEN = (MediaError, ValueError, ArithmeticError, OSError, EOFError)
 
 STAGES: tuple[Stage, ...] = (
     Stage("probe", probe),

@@ -21,7 +21,7 @@ from training.curation.item import Item
 from training.curation.journal import JOURNAL, Outcome
 from training.curation.settings import CurationSettings
 from training.curation.shards import write_shard
-from training.curation.stages import STAGES, Stage
+from training.curation.stage import Stage
 from training.recipe import RecipeError
 
 PARTS = "parts"
@@ -45,7 +45,7 @@ class Job:
 
     out: Path
     settings: CurationSettings
-    stages: tuple[Stage, ...] = STAGES
+    stages: tuple[Stage, ...]
     limit_s: float = 1800.0
 
     def part_path(self, content: str) -> Path:

@@ -166,8 +166,10 @@ def drawn_from(truths: Mapping[str, np.ndarray]) -> tuple[Tensor, Tensor, Seen]:
     return told["expression"], told["jaw"], seen
 
 
-def build(folder: Path, lines: Lines, stage: Stage, clips: int, pictures: int, studio_every: int, seed: int) -> None:
-    """Append clips 0..`clips` to the store `folder`, those that are not there yet."""
+def build(
+    folder: Path, lines: Lines, stage: Stage, clips: int, pictures: int, studio_every: int, seed: int, only: str = ""
+) -> None:
+    """Append clips 0..`clips` to the store `folder`, those not there yet; all of the split `only`, if given."""
     with FaceWriter(folder) as writer, (folder / SIDECAR).open("a", encoding="utf-8") as sidecar:
         for number in track(range(clips), "clips"):
             in_studio = studio_every > 0 and number % studio_every == 0
@@ -175,7 +177,7 @@ def build(folder: Path, lines: Lines, stage: Stage, clips: int, pictures: int, s
             if name in writer.names:
                 continue
             rng = np.random.default_rng([seed, number, 2])
-            split = _HELD_OUT.get(number // max(studio_every, 1) % 12, "train")
+            split = only or _HELD_OUT.get(number // max(studio_every, 1) % 12, "train")
             info = FaceClipInfo(name, name, NAME, "synthetic", "free", split, RATE_HZ)
             line = lines.draw(rng, pictures, split)
             rows = [[p.symbol, round(p.start_s, 4), round(p.end_s, 4), p.stress] for p in line.phones]
@@ -194,12 +196,16 @@ def main() -> None:
     parser.add_argument("--studio-every", type=int, default=3, help="one of so many clips; 0: none")
     parser.add_argument("--data", type=Path, help="the folder of MANIFEST.tsv: MakeHuman's assets, environment maps")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--only", choices=("train", "val", "test"), default="", help="all of this split; default some of each"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     os.environ.setdefault("LP_NUM_THREADS", "0")  # software OpenGL draws on one core
     stage = Stage(arguments.data, arguments.studio_every > 0)
     lines, folder = Lines(arguments.speech), arguments.out / NAME
-    build(folder, lines, stage, arguments.clips, arguments.pictures, arguments.studio_every, arguments.seed)
+    every, only = arguments.studio_every, arguments.only
+    build(folder, lines, stage, arguments.clips, arguments.pictures, every, arguments.seed, only)
 
 
 if __name__ == "__main__":

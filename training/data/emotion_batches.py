@@ -67,6 +67,13 @@ class LabelledPictures:
         """The likeliest emotion of each, int64 [N]."""
         return self.emotion.argmax(axis=1)
 
+    def people(self, chosen: NDArray[np.int64]) -> list[str]:
+        """Whose faces these rows are."""
+        clips = [
+            (store, np.searchsorted(self.stores[store].first, row, "right") - 1) for store, row in self.rows[chosen]
+        ]
+        return [self.stores[store].infos[int(clip)].person for store, clip in clips]
+
     def batch(self, chosen: NDArray[np.int64]) -> Batch:
         """What is said of these rows, as tensors: emotion [B, 8], valence, arousal [B]."""
         said = {"emotion": self.emotion, "valence": self.valence, "arousal": self.arousal}

@@ -36,7 +36,10 @@ class EmotionFaces(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         rng = np.random.default_rng([self.seed, step, self.rank])
-        chosen = self.balanced.draw(rng, step, self.batch)
+        return self.of(self.balanced.draw(rng, step, self.batch), rng)
+
+    def of(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> Batch:
+        """The batch of these rows."""
         rows = [self._row(int(number), rng) for number in chosen]
         batch = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
         return batch | self.pictures.batch(chosen)

@@ -1,6 +1,10 @@
 """SPECTRE's losses: a rendered mouth must read like the filmed one, and stay near the base (seed-systems 3.3, 3.4).
 
 Every one is of sequences [B, T, ...] and counts only the pictures 2 .. T - 3, those whose five taps are all pictures.
+
+Where the base takes somebody's chin for longer than it is, no motion is right that makes up for it. So points and
+lengths are compared with the film's *as this identity would have them*: what the base is off by all along a sequence is
+forgiven. A gap between the lips is none in every face when they touch, and is compared as it is.
 """
 
 from __future__ import annotations
@@ -17,8 +21,9 @@ from models.head.landmarks import FACE_POINTS, MOUTH_ROWS
 EDGE = 2
 # The summed squares of an expression's change up to which it is cheap, and by how much it is dearer beyond.
 _FREE_CHANGE, _DEARER = 40.0, 2.0
-# The pairs of 68 landmarks, by MediaPipe's numbers: 57-8, 51-33, 48-54, 60-64, 61-67, 62-66, 63-65.
+# The pairs of 68 landmarks, by MediaPipe's numbers: 57-8, 51-33, 48-54, 60-64 are lengths; 61-67, 62-66, 63-65 gaps.
 MOUTH_PAIRS = ((17, 152), (0, 2), (61, 291), (78, 308), (81, 178), (13, 14), (311, 402))
+_IS_LENGTH = (1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0)
 _ROW_OF = {landmark: row for row, landmark in enumerate(FACE_POINTS)}
 _PAIR_ROWS = [[_ROW_OF[one], _ROW_OF[other]] for one, other in MOUTH_PAIRS]
 # Crop coordinates to SPECTRE's, -1..1 over its crop, which is of about a stored crop's size.
@@ -81,14 +86,28 @@ def mouth_distances(points: Tensor) -> Tensor:
     return _PICTURE_SPAN * (ends[..., 0, :] - ends[..., 1, :]).square().sum(dim=-1).clamp(min=1e-12).sqrt()
 
 
-def relative_mouth(drawn: Tensor, told: Tensor) -> Tensor:
-    """Mean absolute difference of the mouth's distances between points [B, T, 140, 2], inner pictures."""
-    return (mouth_distances(valid(drawn)) - mouth_distances(valid(told))).abs().mean()
+def as_the_base_has_it(told: Tensor, base: Tensor) -> Tensor:
+    """What a film tells [B, T, ...], moved by what the base is off by on the mean of the sequence."""
+    return told + (base - told).mean(dim=1, keepdim=True)
 
 
-def landmarks_around(drawn: Tensor, told: Tensor, seen: Tensor) -> Tensor:
-    """Mean absolute difference of the points [B, T, 140, 2] beside the mouth's, each as far as `seen` [B, T, 140]."""
+def relative_mouth(drawn: Tensor, told: Tensor, base: Tensor) -> Tensor:
+    """Mean absolute difference of the mouth's distances between points [B, T, 140, 2], inner pictures.
+
+    `drawn` from the film's, `told`, with lengths as the `base` has them.
+    """
+    film, first = mouth_distances(valid(told)), mouth_distances(valid(base))
+    wanted = torch.lerp(film, as_the_base_has_it(film, first), film.new_tensor(_IS_LENGTH))
+    return (mouth_distances(valid(drawn)) - wanted).abs().mean()
+
+
+def landmarks_around(drawn: Tensor, told: Tensor, base: Tensor, seen: Tensor) -> Tensor:
+    """Mean absolute difference of the points [B, T, 140, 2] beside the mouth's, each as far as `seen` [B, T, 140].
+
+    `drawn` from the film's, `told`, as the `base` has them.
+    """
     outside = slice(MOUTH_ROWS.stop, None)
     weight = valid(seen)[..., outside, None]
-    apart = (valid(drawn)[..., outside, :] - valid(told)[..., outside, :]).abs()
+    wanted = as_the_base_has_it(valid(told)[..., outside, :], valid(base)[..., outside, :])
+    apart = (valid(drawn)[..., outside, :] - wanted).abs()
     return _PICTURE_SPAN * (weight * apart).sum() / (2.0 * weight.sum()).clamp(min=1.0)

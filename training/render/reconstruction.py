@@ -71,6 +71,11 @@ class Texels:
         return Texels(**{name: torch.cat([values, values]) for name, values in vars(self).items()})
 
 
+def face_texels(unwrap: Unwrap, surface: Surface) -> Tensor:
+    """[1, 1, T, T]: 1 where the texture shows the face, 0 where it shows the rest of the head."""
+    return unwrap(surface.face[None, :, None])
+
+
 class DetailScene(nn.Module):
     """Pictures and texels of faces whose surface is displaced. `size_px`: side of the displacement maps, T."""
 
@@ -82,7 +87,7 @@ class DetailScene(nn.Module):
         self.scene, self.size_px = scene, size_px
         surface = scene.renderer.surface
         self.unwrap = Unwrap(surface, size_px)
-        self.register_buffer("face", self.unwrap(surface.face[None, :, None]), persistent=False)
+        self.register_buffer("face", face_texels(self.unwrap, surface), persistent=False)
         at = (torch.arange(size_px) + 0.5) / size_px
         row, column = torch.meshgrid(1.0 - at, at, indexing="ij")
         self.register_buffer("texel_uv", torch.stack([column, row])[None], persistent=False)

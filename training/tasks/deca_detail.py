@@ -9,6 +9,7 @@ far faces posed anew are from the truth, in mm.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ from training.losses import detail as losses_of
 from training.losses.detail import DetailWeights
 from training.recipe import Recipe, RecipeError, build
 from training.reconstruction_checkpoints import PatchFeatures, begin_at, load_patch_features
-from training.render.reconstruction import DetailScene, Reconstruction, Texels
+from training.render.differentiable import Surface, Unwrap
+from training.render.reconstruction import DetailScene, Reconstruction, Texels, face_texels
 from training.tasks.deca_coarse import EncoderChoice, load_coarse
 from training.tasks.voice_data import on_device_of
 
@@ -163,7 +165,12 @@ class DetailTask:
             for name, values in part_of(averaged, part).items()
         }
         path = path or folder / "deca_detail.safetensors"
-        said = {"network": self.recipe.encoder.network, "size_px": str(self.recipe.size_px), "head": open_head().id}
+        said = {
+            "network": self.recipe.encoder.network,
+            "size_px": str(self.recipe.size_px),
+            "picture_px": str(self.recipe.data.size_px),
+            "head": open_head().id,
+        }
         path.parent.mkdir(parents=True, exist_ok=True)
         save_file(kept, path, metadata=said)
         return path
@@ -226,8 +233,32 @@ def _rolled(values: Tensor, each: int) -> Tensor:
     return values.unflatten(0, (-1, each)).roll(1, dims=1).flatten(0, 1)
 
 
-def load_detail(path: Path) -> tuple[DetailEncoder, DetailDecoder]:
-    """Encoder and decoder of a file that the task wrote. RecipeError where there is none."""
+@dataclass(frozen=True, eq=False)
+class LoadedDetail:
+    """Both halves as they were learnt, the side of the pictures that the encoder takes, and an id of its codes.
+
+    face   [1, 1, T, T]: the texels that the decoder has learnt anything of
+    """
+
+    encoder: DetailEncoder
+    decoder: DetailDecoder
+    picture_px: int
+    id: str
+    face: Tensor
+
+    @staticmethod
+    def of(encoder: DetailEncoder, decoder: DetailDecoder, picture_px: int, whose: str) -> LoadedDetail:
+        surface = Surface.of(open_head())
+        face = face_texels(Unwrap(surface, decoder.size_px), surface)
+        return LoadedDetail(encoder.eval(), decoder.eval(), picture_px, whose, face)
+
+    def displacement(self, jaw: Tensor, expression: Tensor, detail: Tensor) -> Tensor:
+        """[B, 1, T, T] in m of jaws [B, 3] rad, expressions [B, 50] sd, details [B, 128]; 0 beside the face."""
+        return self.decoder.driven(jaw, expression, detail) * self.face
+
+
+def load_detail(path: Path) -> LoadedDetail:
+    """The networks of a file that the task wrote, ready to be asked. RecipeError where there is none."""
     if not path.is_file():
         raise RecipeError(f"there is no detail at {path}; run python -m training.run deca_detail first")
     tensors = load_file(path)
@@ -236,7 +267,10 @@ def load_detail(path: Path) -> tuple[DetailEncoder, DetailDecoder]:
     encoder, decoder = DetailEncoder(said["network"]), DetailDecoder(int(said["size_px"]))
     encoder.load_state_dict(part_of(tensors, "encoder"))
     decoder.load_state_dict(part_of(tensors, "decoder"))
-    return encoder, decoder
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(tensors[name].numpy().tobytes())
+    return LoadedDetail.of(encoder, decoder, int(said["picture_px"]), f"deca-detail/{digest.hexdigest()[:12]}")
 
 
 def prepare(table: dict[str, Any], place: Place) -> DetailTask:

@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from models.head.flame import open_head
 from models.reconstruction.code import FaceCode, decompose
+from models.reconstruction.encoder import CoarseEncoder
 from models.reconstruction.expression_encoder import ExpressionEncoder
+from models.reconstruction.resnet import ResNet50
 from models.reconstruction.texture import load_texture_model
-from training.checkpoints import CheckpointError
+from training.checkpoints import CheckpointError, read_tensors
 from training.data.emotion_batches import EmotionData, labelled_pictures
 from training.data.emotion_faces import EmotionFaces
 from training.emotion_checkpoints import load_emotion_reader
@@ -146,7 +149,8 @@ class EmocaTask:
         path = path or folder / "emoca.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
         weights = part_of(averaged_weights(folder), "encoder")
-        said = {"head": open_head().id, "size_px": str(self.recipe.data.side_px)}
+        network = "resnet50" if isinstance(self.student.encoder.coarse.encoder, ResNet50) else "backbone"
+        said = {"head": open_head().id, "size_px": str(self.recipe.data.side_px), "network": network}
         save_file({name: tensor.contiguous() for name, tensor in weights.items()}, path, metadata=said)
         return path
 
@@ -191,6 +195,24 @@ def agreement(
     for name in readers:
         figures[f"{name}balanced"] = class_figures(whole[f"{name}logits"], whole["label"])["balanced"]
     return figures
+
+
+def load_emoca(path: Path) -> tuple[ExpressionEncoder, int]:
+    """(the encoder, in eval mode, the size of its pictures in pixels) of what a run of `emoca` exported.
+
+    CheckpointError for anything else.
+    """
+    try:
+        with safe_open(str(path), "pt") as file:  # pyright: ignore[reportUnknownVariableType]
+            said = file.metadata() or {}
+        network, size_px, head = said["network"], int(said["size_px"]), said["head"]
+    except (OSError, KeyError, SafetensorError) as error:
+        raise CheckpointError(f"{path} is no encoder of the recipe emoca ({error}); train it first") from error
+    if head != open_head().id:
+        raise CheckpointError(f"{path} tells the head {head!r}; this is {open_head().id!r}: train it anew")
+    encoder = ExpressionEncoder(CoarseEncoder(network))
+    encoder.load_state_dict(read_tensors(path))
+    return encoder.eval(), size_px
 
 
 def prepare(table: dict[str, Any], place: Place) -> EmocaTask:

@@ -46,6 +46,8 @@ from training.render.mouth_pictures import MouthPictures, Seen
 METADATA_KEY = "perceptual_encoder"
 # What EmotionReaders see of a stored crop: its middle two thirds, the face.
 _FACE_BOX = (0.5, 0.5, 2.0 / 3.0)
+# Sequences whose features the encoder's normalisation takes its statistics from, before the first step.
+_SETTLED_BY = 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +96,14 @@ class SpectreStudent(nn.Module):
             self.emotion.eval()
         return self
 
+    @torch.no_grad()
+    def settle(self, batches: list[Batch]) -> None:
+        """Take the statistics that the encoder keeps from these films; see `PerceptualEncoder.train`."""
+        features = self.encoder.features
+        if isinstance(features, MouthFeatures) and features.is_taught:
+            self.encoder.train()
+            self.encoder.residual.settle(torch.cat([features(batch["mouths"]) for batch in batches]))
+
     def moved(self, batch: Batch) -> Tensor:
         """The refined motion [B, T, 53] of a batch of `SpokenSequences`."""
         base = torch.cat([batch["expression"], batch["jaw"]], dim=2)
@@ -109,8 +119,10 @@ class SpectreStudent(nn.Module):
         }
         points = self._points(motion, batch)
         told, seen = torch.nan_to_num(batch["points"]), batch["points_seen"]
-        losses["landmarks"] = weights.landmarks * landmarks_around(points, told, seen)
-        losses["relative"] = weights.relative * relative_mouth(points, told)
+        with torch.no_grad():
+            base = self._points(torch.cat([batch["expression"], batch["jaw"]], dim=2), batch)
+        losses["landmarks"] = weights.landmarks * landmarks_around(points, told, base, seen)
+        losses["relative"] = weights.relative * relative_mouth(points, told, base)
         if weights.lips > 0.0:
             with torch.no_grad():
                 filmed = self.reader.features(batch["mouths"])
@@ -168,6 +180,7 @@ class SpectreTask:
             self._validation += [whole(clip, needs_crop) for clip in clips[: data.validation_batches]]
         torch.manual_seed(optim.seed)
         self.student = SpectreStudent(recipe)
+        self.student.settle([self.batches[step] for step in range(-(-_SETTLED_BY // optim.batch))])
         self._mouth = MouthSurface(open_head())
 
     def validate(self, student: nn.Module) -> dict[str, float]:

@@ -34,9 +34,6 @@ class EncoderChoice:
         chosen = self.emotion_checkpoint if scores == LAUGH_SCORES and self.emotion_checkpoint else self.checkpoint
         if not chosen:
             raise RecipeError("encoder.kind is wav2vec2; name its weights in encoder.checkpoint")
-        from training.checkpoints import CheckpointError, build_seed_branch
+        from training.checkpoints import build_seed_branch
 
-        try:
-            return build_seed_branch(Path(chosen), scores, self.window_hops or None)
-        except CheckpointError as error:
-            raise RecipeError(str(error)) from error
+        return build_seed_branch(Path(chosen), scores, self.window_hops or None)

@@ -161,6 +161,7 @@ def test_two_filmed_faces_are_counted(shared_data: Path, tmp_path: Path) -> None
         write_clip(path, iter(shown), 25.0, np.zeros(6400, np.float32))
         seen = look(replace(Item.of_file(path), end_s=0.4), SETTINGS)
         assert seen.arrays["face_count"].tolist() == [expected] * 10
+        assert seen.arrays["side_px"] == pytest.approx(165.0, abs=25.0)  # a head of 24 cm, as the picture shows it
 
 
 # Heads

@@ -1,0 +1,102 @@
+"""Batches from shards: each clip once an epoch over all processes, and the same ones after a resume."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from training.curation.item import Item
+from training.curation.shards import ShardError, pack
+from training.data.sharded import ShardBatches, stacked
+from training.loop import Place
+from training.recipe import RecipeError
+
+CLIPS = 23
+
+
+def clip(number: int) -> Item:
+    arrays = {"jaw": np.full((5, 3), number, np.float32), "audio": np.zeros(1600, np.float32)}
+    return Item("video.mp4", f"{number:016x}", 0.0, 0.1, "talk", arrays=arrays)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shards")
+    index = pack(folder, (clip(number) for number in range(CLIPS)), 0.02, "abc")
+    assert len(index.shards) > 4
+    return folder
+
+
+def batches(folder: Path, rank: int = 0, world: int = 1, batch: int = 2, mixed: int = 3) -> ShardBatches:
+    return ShardBatches(folder, batch, Place(torch.device("cpu"), rank, world), seed=7, mixed=mixed)
+
+
+def numbers(batch: dict[str, torch.Tensor]) -> list[int]:
+    return [int(number) for number in batch["jaw"][:, 0, 0]]
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+def test_each_clip_comes_once_an_epoch_over_all_processes(folder: Path, world: int) -> None:
+    ranks = [batches(folder, rank, world) for rank in range(world)]
+    steps = -(-3 * CLIPS // (2 * world))
+    order = [number for step in range(steps) for each in ranks for number in numbers(each[step])]
+    for epoch in range(3):
+        assert Counter(order[epoch * CLIPS : (epoch + 1) * CLIPS]) == Counter(range(CLIPS))
+    assert order[:CLIPS] != order[CLIPS : 2 * CLIPS]
+
+
+def test_two_processes_see_what_one_sees_with_twice_the_batch(folder: Path) -> None:
+    alone, pair = batches(folder, batch=4), [batches(folder, rank, 2) for rank in range(2)]
+    for step in range(9):
+        assert numbers(alone[step]) == numbers(pair[0][step]) + numbers(pair[1][step])
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("workers", [0, 2])
+def test_resumed_at_a_step_the_batches_are_the_same(folder: Path, workers: int) -> None:
+    whole = [numbers(batches(folder)[step]) for step in range(30)]
+    resumed = DataLoader(batches(folder), batch_size=None, sampler=range(13, 30), num_workers=workers)
+    assert [numbers(batch) for batch in resumed] == whole[13:]
+
+
+def test_neighbours_in_a_shard_are_not_neighbours_in_training(folder: Path) -> None:
+    order = [number for step in range(CLIPS // 2) for number in numbers(batches(folder)[step])]
+    assert sum(abs(one - other) == 1 for one, other in pairwise(order)) < CLIPS // 2
+
+
+def test_only_a_few_shards_are_read_at_a_time(folder: Path) -> None:
+    """Clips of one epoch come from no more shards than are mixed, until those are used up."""
+    order = batches(folder, mixed=2)._order_of(0)[:, 0]
+    seen = [set(order[begin : begin + 3]) for begin in range(0, len(order) - 3)]
+    assert max(map(len, seen)) <= 4
+    assert len(set(order[: sum(batches(folder).counts[shard] for shard in dict.fromkeys(order[:1]))])) <= 2
+
+
+def test_a_damaged_shard_is_told_when_it_is_opened(tmp_path: Path) -> None:
+    pack(tmp_path, [clip(number) for number in range(4)], 1.0, "abc")
+    path = tmp_path / "clips-000000.tar"
+    data = bytearray(path.read_bytes())
+    data[5000] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ShardError, match=r"clips-000000\.tar has the SHA-256"):
+        batches(tmp_path)[0]
+
+
+def test_no_clips_and_no_shards_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ShardError, match=r"has no index\.json"):
+        batches(tmp_path)
+    pack(tmp_path, [], 1.0, "abc")
+    with pytest.raises(RecipeError, match="holds no clips"):
+        batches(tmp_path)
+
+
+def test_clips_of_different_lengths_are_not_stacked() -> None:
+    longer = clip(1).with_arrays({"jaw": np.zeros((6, 3), np.float32)})
+    with pytest.raises(RecipeError, match="jaw is of different shapes"):
+        stacked([clip(0), longer])

@@ -1,0 +1,117 @@
+"""From what was seen and heard of a person to their profile: part by part, and only what is better where it did not
+learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driver.correction import weights_of
+from driver.face_adapter import MEASURES, AdaptedFace, FaceAdapter
+from driver.learnt import SpokenWay, rounded
+from driver.profile import CALIBRATED_SHAPES, LARGEST_REST, HeadRest, Profile
+from driver.rest_learner import RestLearner
+from driver.runtime import OnnxModel
+from driver.types import HOP_NS
+from models.head.arkit import ArkitMap
+from protocol.frame import ARKIT_SHAPES
+from training.personalise.correction import PARTS, better_parts, errors, learn, lesson
+from training.personalise.measures import LIPS
+from training.personalise.recording import Seen
+from training.personalise.voice_habits import has_styles, speak, spoken_way
+
+Floats = NDArray[np.float32]
+
+TRACKER = "native"
+# Of the recording's time: what is learnt from first, before the rest judges. Then all of it teaches what was better.
+_LEARNT_SHARE = 2.0 / 3.0
+# Pictures that say anything about a part.
+_LEAST_PICTURES = 30
+
+
+@dataclass(frozen=True)
+class VoiceFile:
+    """A voice model and the SHA-256 of its file."""
+
+    model: OnnxModel
+    weights: str
+
+
+def learn_face(seen: Seen, weights: str) -> tuple[FaceAdapter, list[str]]:
+    """The adapter of the person in `seen` to the network with the SHA-256 `weights`, and a sentence for each part."""
+    first, rest = _split(seen)
+    nothing = FaceAdapter(weights, tuple(seen.shape.tolist()), {})
+    if min(first.is_seen.sum(), rest.is_seen.sum()) < _LEAST_PICTURES:
+        return rounded(nothing), ["face: it is well seen in one part of the recording only; left as it was"]
+    before, after = errors(lesson(rest), learn(lesson(first)))
+    kept = better_parts(before, after)
+    said = [_verdict(part, before, after, part in kept) for part in PARTS]
+    if kept:
+        all_of_it = learn(lesson(seen))
+        chosen = {name: all_of_it[name] for part in kept for name in PARTS[part]}
+        nothing = replace(nothing, corrections=chosen)
+    return rounded(nothing), said
+
+
+def learn_voice(seen: Seen, sound: Floats, voice: VoiceFile | None) -> tuple[SpokenWay | None, list[str]]:
+    """How the person speaks, None for as everybody does, and a sentence for each thing."""
+    if voice is None or not has_styles(voice.model):
+        return None, ["voice: this model has no styles; left as it was"]
+    if not sound.any():
+        return None, ["voice: the recording is silent, so only the face was learnt"]
+    taught = lesson(seen)
+    spoken = speak(voice.model, sound, seen.times_s, taught.seen_measures[:, LIPS], taught.counts)
+    return spoken_way(spoken, round(_middle_s(seen) * 1e9) // HOP_NS, voice.weights)
+
+
+def profile_of(
+    seen: Seen, face: FaceAdapter, voice: SpokenWay | None, arkit: ArkitMap, made: datetime, before: Profile | None
+) -> Profile:
+    """The profile of the person in `seen`.
+
+    The head's centre and the microphone are those of `before`, where it knows them; a centre that it does not know is
+    the middle of the poses. What `before` knew of rest and reach was measured without the adapter: rest is learnt anew,
+    as the driver does by itself, and reach is left for the next calibration.
+    """
+    adapted = AdaptedFace(face)
+    learner = RestLearner()
+    for motion in (adapted.process(one) for one in seen.motions):
+        learner.see(motion, weights_of(motion, arkit))
+    rest = {
+        name: round(value, 4)
+        for name, value in zip(ARKIT_SHAPES, learner.rest.clip(0.0, LARGEST_REST).tolist(), strict=True)
+        if name in CALIBRATED_SHAPES and round(value, 4) > 0.0
+    }
+    head = _middle_pose(seen) if before is None or before.head is None else before.head
+    return Profile(TRACKER, made, rest, {}, head, before.sound if before is not None else None, face, voice)
+
+
+def _split(seen: Seen) -> tuple[Seen, Seen]:
+    middle_s = _middle_s(seen)
+    return seen.part(-np.inf, middle_s), seen.part(middle_s, np.inf)
+
+
+def _middle_s(seen: Seen) -> float:
+    """Where the first part ends: at its share of the pictures in which the face is well seen."""
+    known = seen.times_s[seen.is_seen]
+    return float(known[min(round(_LEARNT_SHARE * len(known)), len(known) - 1)])
+
+
+def _middle_pose(seen: Seen) -> HeadRest:
+    def middle(part: str) -> tuple[float, float, float]:
+        rows = [getattr(motion, part) for motion, known in zip(seen.motions, seen.is_seen, strict=True) if known]
+        x, y, z = (round(value, 4) for value in np.median(rows, axis=0).tolist())
+        return x, y, z
+
+    return HeadRest(middle("head_rotation"), middle("head_translation"))
+
+
+def _verdict(part: str, before: NDArray[np.float64], after: NDArray[np.float64], is_kept: bool) -> str:
+    columns = [MEASURES.index(name) for name in PARTS[part]]
+    unit, scale = ("%", 100.0) if part == "eyelids" else ("mm", 1.0)
+    was, became = scale * before[columns].mean(), scale * after[columns].mean()
+    end = "kept" if is_kept else "not enough better; left as it was"
+    return f"{part}: {was:.2f} {unit} off before, {became:.2f} {unit} after; {end}"
