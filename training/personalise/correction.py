@@ -39,7 +39,7 @@ _FOLDS = 5
 _LEAST_SPREAD = np.concatenate([np.full(50, 0.1), np.full(3, 0.01), np.full(2, 0.03), np.full(4, 0.02)])
 _MOST_QUANTILE = 0.99
 # A part is kept that is better by so much where it did not learn.
-_LEAST_GAIN = 0.1
+_LEAST_GAIN, _LEAST_FOLLOWING = 0.1, 0.5
 _SMOOTHING = np.array([0.25, 0.5, 0.25])
 # Of all pictures, how many show the eye wider than its open lids are taken to be; and the gap of shut ones over that.
 _OPEN_QUANTILE, _SHUT_RANGE = 0.75, (0.08, 0.3)
@@ -101,28 +101,58 @@ def learn(taught: Lesson) -> dict[str, Correction]:
     return made
 
 
-def errors(taught: Lesson, corrections: dict[str, Correction]) -> tuple[Doubles, Doubles]:
-    """Mean absolute error of each measure [10] as told, and as corrected: NaN for one without a correction."""
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Of each measure [10]; NaN for one without a correction.
+
+    before, after   mean absolute error as told, and as corrected
+    follows         Pearson's r of the corrected measure with the seen one; 0 where either rests
+    """
+
+    before: Doubles
+    after: Doubles
+    follows: Doubles
+
+
+def judge(taught: Lesson, corrections: dict[str, Correction]) -> Judged:
+    """How well `corrections` do on pictures that they were not learnt from, or were."""
     told, differs = taught.told[taught.counts], taught.differs[taught.counts]
-    after = np.full(len(MEASURES), np.nan)
+    said, shown = taught.told_measures[taught.counts], taught.seen_measures[taught.counts]
+    after, follows = np.full((2, len(MEASURES)), np.nan)
     for column, name in enumerate(MEASURES):
         if name in corrections:
-            one = corrections[name]
-            amount = np.clip(one.bias + told @ np.array(one.reads), -one.most, one.most)
+            amount = amounts(corrections[name], told)
             after[column] = np.abs(differs[:, column] - amount).mean()
-    return np.abs(differs).mean(axis=0), after
+            follows[column] = _correlation(said[:, column] + amount, shown[:, column])
+    return Judged(np.abs(differs).mean(axis=0), after, follows)
 
 
-def better_parts(before: Doubles, after: Doubles) -> list[str]:
-    """The names of PARTS whose error fell by a tenth or more, all measures of one in their own doubt."""
+def amounts(correction: Correction, told: Doubles) -> Doubles:
+    """What is added to a measure [F], of what is told [F, 59]."""
+    return np.clip(correction.bias + told @ np.array(correction.reads), -correction.most, correction.most)
+
+
+def better_parts(judged: Judged) -> list[str]:
+    """The names of PARTS whose error fell by a tenth or more, all measures of one in their own doubt, and that follow
+    what is seen. (Of points that tell of nothing, a face that stands still would be nearest.)
+    """
     return [
-        part for part, names in PARTS.items() if _sum_of(after, names) <= (1.0 - _LEAST_GAIN) * _sum_of(before, names)
+        part
+        for part, names in PARTS.items()
+        if _sum_of(judged.after, names) <= (1.0 - _LEAST_GAIN) * _sum_of(judged.before, names)
+        and np.mean([judged.follows[MEASURES.index(name)] for name in names]) >= _LEAST_FOLLOWING
     ]
 
 
 def _sum_of(values: Doubles, names: Sequence[str]) -> float:
     columns = [MEASURES.index(name) for name in names]
     return float((values[columns] / _DOUBT[columns]).sum())
+
+
+def _correlation(one: Doubles, other: Doubles) -> float:
+    if np.ptp(one) == 0.0 or np.ptp(other) == 0.0:
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 def _ridge(read: Doubles, wanted: Doubles, strength: float) -> Doubles:

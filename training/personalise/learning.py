@@ -18,7 +18,7 @@ from driver.runtime import OnnxModel
 from driver.types import HOP_NS
 from models.head.arkit import ArkitMap
 from protocol.frame import ARKIT_SHAPES
-from training.personalise.correction import PARTS, better_parts, errors, learn, lesson
+from training.personalise.correction import PARTS, Judged, better_parts, judge, learn, lesson
 from training.personalise.measures import LIPS
 from training.personalise.recording import Seen
 from training.personalise.voice_habits import has_styles, speak, spoken_way
@@ -46,9 +46,9 @@ def learn_face(seen: Seen, weights: str) -> tuple[FaceAdapter, list[str]]:
     nothing = FaceAdapter(weights, tuple(seen.shape.tolist()), {})
     if min(first.is_seen.sum(), rest.is_seen.sum()) < _LEAST_PICTURES:
         return rounded(nothing), ["face: it is well seen in one part of the recording only; left as it was"]
-    before, after = errors(lesson(rest), learn(lesson(first)))
-    kept = better_parts(before, after)
-    said = [_verdict(part, before, after, part in kept) for part in PARTS]
+    judged = judge(lesson(rest), learn(lesson(first)))
+    kept = better_parts(judged)
+    said = [_verdict(part, judged, part in kept) for part in PARTS]
     if kept:
         all_of_it = learn(lesson(seen))
         chosen = {name: all_of_it[name] for part in kept for name in PARTS[part]}
@@ -109,9 +109,9 @@ def _middle_pose(seen: Seen) -> HeadRest:
     return HeadRest(middle("head_rotation"), middle("head_translation"))
 
 
-def _verdict(part: str, before: NDArray[np.float64], after: NDArray[np.float64], is_kept: bool) -> str:
+def _verdict(part: str, judged: Judged, is_kept: bool) -> str:
     columns = [MEASURES.index(name) for name in PARTS[part]]
     unit, scale = ("%", 100.0) if part == "eyelids" else ("mm", 1.0)
-    was, became = scale * before[columns].mean(), scale * after[columns].mean()
+    was, became = scale * judged.before[columns].mean(), scale * judged.after[columns].mean()
     end = "kept" if is_kept else "not enough better; left as it was"
     return f"{part}: {was:.2f} {unit} off before, {became:.2f} {unit} after; {end}"

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,6 @@ from driver.capture.media_video import VideoFile
 from driver.errors import MediaError
 from driver.face_adapter import told_of
 from driver.face_search import Detector, faces_in
-from driver.native_face import NativeFace
 from driver.types import Motion, VideoFrame
 from models.head.landmarks import FACE_POINTS
 from training.evaluate.real_faces import hear, played
@@ -27,11 +27,19 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-SHORTEST_S = 20.0
+SHORTEST_S = 15.0
 _SEEN = 0.5  # confidence of every region from which a face teaches
 _LONGEST_GAP_S = 0.2  # between pictures; what is longer was not filmed
 # Two people: a second face at least half as large as the first, in a tenth of the pictures that are searched.
 _SEARCHED_EVERY_S, _SECOND_FACE, _MOST_SECOND = 1.0, 0.5, 0.1
+
+
+class Face(Protocol):
+    """What is asked of `driver.native_face.NativeFace`."""
+
+    points_px: Floats | None
+
+    def process(self, item: VideoFrame) -> list[Motion]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +93,7 @@ class Seen:
 
 def watch(
     frames: Iterable[VideoFrame],
-    face: NativeFace,
+    face: Face,
     detector: Detector,
     name: str,
     progress: Callable[[float], None] = lambda seconds: None,
@@ -125,7 +133,7 @@ def watch(
     return seen
 
 
-def watch_file(path: Path, face: NativeFace, detector: Detector, progress: Callable[[float], None]) -> Seen:
+def watch_file(path: Path, face: Face, detector: Detector, progress: Callable[[float], None]) -> Seen:
     """The same of a video file; MediaError also for one that cannot be read."""
     return watch(played(VideoFile(path, 0, realtime=False)), face, detector, path.name, progress)
 
