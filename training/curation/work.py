@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import msgpack
 
@@ -70,7 +71,7 @@ class Work:
 
     def to_bytes(self) -> bytes:
         """The work as msgpack: numbers, strings and arrays, no code."""
-        return msgpack.packb([[piece.to_record() for piece in self.pieces], self.processor_s])
+        return cast(bytes, msgpack.packb([[piece.to_record() for piece in self.pieces], self.processor_s]))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Work:
