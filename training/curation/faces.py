@@ -73,7 +73,7 @@ def faces(item: Item, settings: CurationSettings) -> Iterator[Item]:
 
 def look(item: Item, settings: CurationSettings) -> Item:
     """`item` with what the networks see in its pictures; without points where they see no face in any."""
-    eye = _Eye(settings)
+    eye = Eye(settings)
     sights = list(eye.look_at(pictures(Path(item.source), item.begin_s, item.end_s)))
     return item.with_arrays(arrays_of(sights)).with_figures(focal_px=eye.focal_px, **eye.size)
 
@@ -94,7 +94,7 @@ def of_one_face(seen: Item, settings: CurationSettings) -> Iterator[Item]:
     yield from kept_runs(whole, "faces", seen.arrays["times_s"].tolist(), problems, settings)
 
 
-class _Eye:
+class Eye:
     """Looks at the pictures of one shot."""
 
     def __init__(self, settings: CurationSettings) -> None:
@@ -191,6 +191,11 @@ def arrays_of(sights: list[Sight]) -> dict[str, Array]:
         "face_count": np.array([sight.count for sight in sights], np.float32),
         "shape": shape,
     }
+
+
+def face_network(settings: CurationSettings) -> OnnxModel:
+    """The network that reads faces."""
+    return _networks(settings.face, settings.face_detector)[0]
 
 
 @cache
