@@ -43,12 +43,19 @@ class Spoken:
 
     opening_mm   style -> float32 [H], between the lips; "" is no style
     speech       [H], probability        shown_mm [H], of the filmed lips        is_shown [H]
+    at_s         float64 [H]: the instants
     """
 
     opening_mm: dict[str, Floats]
     speech: Floats
     shown_mm: Floats
     is_shown: Flags
+    at_s: Floats
+
+    @property
+    def is_used(self) -> Flags:
+        """[H]: where somebody is heard who is seen."""
+        return np.asarray((self.speech > _SPEECH) & self.is_shown)
 
 
 def speak(model: OnnxModel, sound: Floats, times_s: Floats, shown_mm: Floats, counts: Flags) -> Spoken:
@@ -72,45 +79,53 @@ def speak(model: OnnxModel, sound: Floats, times_s: Floats, shown_mm: Floats, co
         speech,
         np.interp(at_s, times_s[counts], shown_mm[counts]),
         np.interp(at_s, times_s, counts.astype(np.float64), left=0.0, right=0.0) > 0.99,
+        at_s,
     )
 
 
 def spoken_way(spoken: Spoken, learnt_hops: int, weights: str) -> tuple[SpokenWay | None, list[str]]:
     """What was found, None where nothing is better, and a sentence for each thing; learnt from the first hops."""
-    used = (spoken.speech > _SPEECH) & spoken.is_shown
-    first, rest = used.copy(), used.copy()
-    first[learnt_hops:] = False
-    rest[:learnt_hops] = False
-    if first.sum() * _HOP_S < _LEAST_LEARNT_S or rest.sum() * _HOP_S < _LEAST_JUDGED_S:
-        return None, [
-            f"voice: {used.sum() * _HOP_S:.0f} s of speech with the mouth in sight are too little to learn from"
-        ]
-    plain = spoken.opening_mm[""]
-    lag_s, r = best_lag(plain, spoken.shown_mm, first.astype(np.float32), _SEARCHED_S)
-    if r < _LEAST_R:
-        return None, [f"voice: the lips do not follow the sound (r {r:.2f}); left as it was"]
-    lag = round(lag_s / _HOP_S)
-
-    def follows(style: str, where: Flags) -> float:
-        return lagged_r(spoken.opening_mm[style], spoken.shown_mm, where.astype(np.float32), lag)
-
-    best = max(spoken.opening_mm, key=lambda style: follows(style, first))
-    style = best if follows(best, rest) >= follows("", rest) + _LEAST_GAIN_R else ""
-    said = ["style of speech: none of those that the voice model has is nearer; left as it was"]
-    if style:
-        r_before, r_after = follows("", rest), follows(style, rest)
-        said = [f"style of speech: {style}; the lips follow it with r {r_after:.2f}, {r_before:.2f} before"]
-    opened = spoken.opening_mm[style]
-    heard, shown = _sizes(opened, spoken.shown_mm, first)
+    used = spoken.is_used
+    first_s, rest_s = used[:learnt_hops].sum() * _HOP_S, used[learnt_hops:].sum() * _HOP_S
+    if first_s < _LEAST_LEARNT_S or rest_s < _LEAST_JUDGED_S:
+        return None, [f"voice: {first_s + rest_s:.0f} s of speech with the mouth in sight are too little to learn from"]
+    first, rest = slice(0, learnt_hops), slice(learnt_hops, None)
+    plain_r = followed(spoken, "", first)
+    if plain_r < _LEAST_R:
+        return None, [f"voice: the lips do not follow the sound (r {plain_r:.2f}); left as it was"]
+    style = max(spoken.opening_mm, key=lambda style: followed(spoken, style, first))
+    before_r, after_r = followed(spoken, "", rest), followed(spoken, style, rest)
+    if after_r < before_r + _LEAST_GAIN_R:
+        style = ""
+    said = [
+        f"style of speech: {style}; the lips follow it with r {after_r:.2f}, {before_r:.2f} before"
+        if style
+        else "style of speech: none of those that the voice model has is nearer; left as it was"
+    ]
+    heard, shown = _sizes(spoken, style, first)
     strength = round(float(np.clip(heard @ shown / max(float(heard @ heard), 1e-6), *_STRENGTH_RANGE)), 2)
-    heard, shown = _sizes(opened, spoken.shown_mm, rest)
-    plain_heard, _ = _sizes(plain, spoken.shown_mm, rest)
-    before, after = np.abs(plain_heard - shown).mean(), np.abs(strength * heard - shown).mean()
-    if after > (1.0 - _LEAST_GAIN) * before:
-        said.append(f"articulation: openings are {before:.2f} mm off, {after:.2f} with {strength:g}; left as it was")
+    before_mm, after_mm = sizes_off(spoken, "", 1.0, rest), sizes_off(spoken, style, strength, rest)
+    if after_mm > (1.0 - _LEAST_GAIN) * before_mm:
+        said.append(
+            f"articulation: openings are {before_mm:.2f} mm off, {after_mm:.2f} with {strength:g}; left as it was"
+        )
         return (SpokenWay(weights, 1.0, style) if style else None), said
-    said.append(f"articulation: {strength:g}, openings are {after:.2f} mm off instead of {before:.2f}")
+    said.append(f"articulation: {strength:g}; openings are {after_mm:.2f} mm off, {before_mm:.2f} before")
     return SpokenWay(weights, strength, style), said
+
+
+def followed(spoken: Spoken, style: str, where: slice) -> float:
+    """Pearson's r of the lips' opening with the style's, at the lag of sound and picture."""
+    lag_s, _ = best_lag(spoken.opening_mm[""], spoken.shown_mm, spoken.is_used.astype(np.float32), _SEARCHED_S)
+    weight = np.zeros(len(spoken.speech), np.float32)
+    weight[where] = spoken.is_used[where]
+    return lagged_r(spoken.opening_mm[style], spoken.shown_mm, weight, round(lag_s / _HOP_S))
+
+
+def sizes_off(spoken: Spoken, style: str, strength: float, where: slice) -> float:
+    """Mean distance, mm, of the quantiles of the style's openings at this strength from those of the lips."""
+    heard, shown = _sizes(spoken, style, where)
+    return float(np.abs(strength * heard - shown).mean())
 
 
 def has_styles(model: OnnxModel) -> bool:
@@ -122,6 +137,7 @@ def has_styles(model: OnnxModel) -> bool:
     return bool(model.styles)
 
 
-def _sizes(heard: Floats, shown: Floats, where: Flags) -> tuple[Floats, Floats]:
-    """Quantiles of both."""
-    return np.quantile(heard[where], _QUANTILES), np.quantile(shown[where], _QUANTILES)
+def _sizes(spoken: Spoken, style: str, where: slice) -> tuple[Floats, Floats]:
+    used = spoken.is_used[where]
+    heard, shown = spoken.opening_mm[style][where][used], spoken.shown_mm[where][used]
+    return np.quantile(heard, _QUANTILES), np.quantile(shown, _QUANTILES)

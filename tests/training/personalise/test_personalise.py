@@ -23,7 +23,8 @@ from driver.profiles import load_profile, save_profile
 from driver.runtime import Array, OnnxModel
 from driver.types import Motion, VideoFrame
 from driver.weights import find_audio_model, find_native_face
-from models.head.face_boxes import GRID
+from models.head.face_boxes import DETECTOR_PX, GRID
+from training.personalise import __main__ as command
 from training.personalise import recording
 from training.personalise.__main__ import main
 from training.personalise.learning import VoiceFile, learn_voice, profile_of
@@ -47,12 +48,13 @@ class StubFace:
 
 
 def crowd(*lefts: float):
-    """A detector that finds faces a fifth of the picture wide, at these places."""
+    """A detector that finds faces a fifth of the picture wide, at these places, in its first look alone."""
 
     def detector(*, picture: Array) -> dict[str, Array]:
         score = np.zeros((1, GRID * GRID), np.float32)
         boxes = np.zeros((1, GRID * GRID, 4), np.float32)
-        for number, left in enumerate(lefts):
+        is_first = bool(picture[0, :, DETECTOR_PX // 2 + 10 :].any())
+        for number, left in enumerate(lefts if is_first else ()):
             score[0, number], boxes[0, number] = 0.9, (left, 0.2, left + 0.2, 0.4)
         return {"score": score, "boxes": boxes, "points": np.zeros((1, GRID * GRID, 5, 2), np.float32)}
 
@@ -136,14 +138,25 @@ def test_the_sample_becomes_a_profile(folder: Path, monkeypatch: pytest.MonkeyPa
     assert profile.face.weights == file_sha256(find_native_face()[0])
     assert (folder / "anna.toml").stat().st_size < 2_000_000
 
+
+def test_a_full_disk_is_one_sentence_and_the_profile_before_stays(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    save_profile("anna", Profile("native", NOW, {"jawOpen": 0.1}))
+    monkeypatch.setattr(command, "watch_file", lambda *given: misread_person(16.0))
+    monkeypatch.setattr(command, "hear_file", lambda path: np.zeros(0, np.float32))
+
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "replace", full)
-    assert main([str(demo_sample()), "--name", "anna", "--voice-model", "envelope"]) == 1
-    assert "the profile 'anna' was not saved" in capsys.readouterr().err
-    monkeypatch.undo()
-    assert load_profile("anna", folder) == profile
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        assert main([str(demo_sample()), "--name", "anna"]) == 1
+    said = capsys.readouterr()
+    assert "the profile 'anna' was not saved" in said.err
+    assert len(said.err.strip().splitlines()) == 1
+    assert "saved" not in said.out
+    assert load_profile("anna") == Profile("native", NOW, {"jawOpen": 0.1})
 
 
 @pytest.mark.parametrize(

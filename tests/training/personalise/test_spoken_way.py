@@ -10,6 +10,7 @@ from training.personalise.voice_habits import Spoken, spoken_way
 
 HOPS, LEARNT = 1500, 1000
 SUM = "0a" * 32
+AT_S = 0.02 * np.arange(HOPS)
 
 
 def mumble(seed: int, hops: int = HOPS) -> np.ndarray:
@@ -25,7 +26,7 @@ def spoken(style: str = "", strength: float = 1.0, seed: int = 0, lag: int = 0) 
     noise = np.random.default_rng(9).normal(0.0, 0.2, HOPS)
     shown = strength * np.roll(opening[style], lag) + noise if seed == 0 else mumble(seed)
     everywhere = np.ones(HOPS, bool)
-    return Spoken(opening, np.ones(HOPS, np.float32), shown, everywhere)
+    return Spoken(opening, np.ones(HOPS, np.float32), shown, everywhere, AT_S)
 
 
 @pytest.mark.parametrize(("style", "strength", "lag"), [("wide", 1.4, 0), ("lips", 0.7, 4), ("", 1.5, -3)])
@@ -47,7 +48,7 @@ def test_what_no_longer_holds_in_the_rest_is_not_kept() -> None:
     loud = spoken("", 1.6)
     shown = loud.shown_mm.copy()
     shown[LEARNT:] = loud.opening_mm[""][LEARNT:]
-    way, _ = spoken_way(Spoken(loud.opening_mm, loud.speech, shown, loud.is_shown), LEARNT, SUM)
+    way, _ = spoken_way(Spoken(loud.opening_mm, loud.speech, shown, loud.is_shown, AT_S), LEARNT, SUM)
     assert way is None
 
 
@@ -55,8 +56,8 @@ def test_what_no_longer_holds_in_the_rest_is_not_kept() -> None:
     ("made", "says"),
     [
         (spoken(seed=5), "the lips do not follow the sound"),
-        (Spoken({"": mumble(0)}, np.zeros(HOPS), mumble(0), np.ones(HOPS, bool)), "0 s of speech"),
-        (Spoken({"": mumble(0)}, np.ones(HOPS), mumble(0), np.zeros(HOPS, bool)), "too little to learn from"),
+        (Spoken({"": mumble(0)}, np.zeros(HOPS), mumble(0), np.ones(HOPS, bool), AT_S), "0 s of speech"),
+        (Spoken({"": mumble(0)}, np.ones(HOPS), mumble(0), np.zeros(HOPS, bool), AT_S), "too little to learn from"),
     ],
 )
 def test_without_speech_that_fits_the_lips_the_voice_stays(made: Spoken, says: str) -> None:
