@@ -5,7 +5,7 @@ From raw videos to clips of one talking or laughing face with its motion. PLACE 
 
     python -m training.curation videos --out runs/curated                              # one process
     python -m training.curation videos --out runs/curated --engine ray --workers 16    # this machine's cores and GPUs
-    python -m training.curation videos --out /shared/curated --ray-address auto        # the cluster that this is a node of
+    python -m training.curation videos --out /shared/curated --ray-address auto       # the cluster that this is part of
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _told(curated: Curated, out: Path) -> str:
     hours, spent_h = curated.video_s / 3600.0, sum(curated.processor_s.values()) / 3600.0
     lines = [
-        f"{curated.sources} files, {curated.done_now} of them now: {curated.kept} clips kept, {curated.rejected} pieces "
-        f"turned down, see {out / 'manifest.jsonl'}",
+        f"{curated.sources} files, {curated.done_now} of them now: {curated.kept} clips kept, "
+        f"{curated.rejected} pieces turned down, see {out / 'manifest.jsonl'}",
     ]
     if hours:
         by_cost = sorted(curated.processor_s.items(), key=lambda pair: -pair[1])
