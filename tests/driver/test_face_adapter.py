@@ -19,7 +19,7 @@ from driver.knobs import VoiceSettings
 from driver.learnt import SpokenWay, file_sha256, spoken_like
 from driver.personal_face import PersonalFace
 from driver.profile import Profile, parse_profile, profile_text
-from driver.profiles import load_profile, save_profile
+from driver.profiles import load_profile, print_profiles, save_profile
 from driver.types import Motion
 from driver.weights import find_audio_model, find_native_face
 
@@ -38,7 +38,7 @@ def row(size: int, **values: float) -> tuple[float, ...]:
 # One jaw's turn is told as 0.8 of itself: 0.25 of what is told is missing.
 JAW = Correction(bias=0.01, most=0.08, reads=row(READ_SIZE, at50=0.25), moves=row(CHANGED_SIZE, at50=1.0))
 LID = Correction(bias=-0.3, most=1.0, reads=row(READ_SIZE), moves=row(CHANGED_SIZE, at53=1.0))
-SHAPE = tuple(0.01 * number for number in range(100))
+SHAPE = tuple(round(0.01 * number, 2) for number in range(100))
 ADAPTER = FaceAdapter(SUM, SHAPE, {"lips_apart": JAW, "lid_left": LID})
 LEARNT = Profile("native", NOW, face=ADAPTER, voice=SpokenWay(SUM, 1.25, "clear"))
 
@@ -72,12 +72,14 @@ def test_a_face_is_adapted_before_rest_and_reach_and_before_a_watcher() -> None:
     assert face.process(motion) == [motion]
 
 
-def test_what_was_learnt_is_kept_in_a_small_file_and_read_again(tmp_path: Path) -> None:
+def test_what_was_learnt_is_kept_in_a_small_file_and_read_again(tmp_path: Path, capsys) -> None:
     assert parse_profile(profile_text(LEARNT)) == LEARNT
     full = replace(ADAPTER, corrections=dict.fromkeys(("lips_apart", "brow_left", "lid_right"), JAW))
     place, _ = save_profile("anna", replace(LEARNT, face=full), tmp_path)
     assert load_profile("anna", tmp_path).face == full
     assert place.stat().st_size < 20_000
+    print_profiles(tmp_path)
+    assert capsys.readouterr().out.splitlines()[0].endswith("for --tracker native, without sound, with its own face")
 
 
 @pytest.mark.parametrize(

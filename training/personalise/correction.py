@@ -43,7 +43,7 @@ _LEAST_GAIN, _LEAST_FOLLOWING = 0.1, 0.5
 _SMOOTHING = np.array([0.25, 0.5, 0.25])
 # Of all pictures, how many show the eye wider than its open lids are taken to be; and the gap of shut ones over that.
 _OPEN_QUANTILE, _SHUT_RANGE = 0.75, (0.08, 0.3)
-_SHUT_QUANTILE, _OPEN_PITCH_RAD = 0.003, 0.6
+_SHUT_QUANTILE = 0.003
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class Lesson:
 
 def lesson(seen: Seen) -> Lesson:
     """What `seen` teaches."""
-    counts = seen.is_seen & (np.abs(seen.told[:, -4:-2]).max(axis=1) < _OPEN_PITCH_RAD)
+    counts = seen.is_seen
     told_motion = seen.told.astype(np.float64)
     said = told_measures(seen.told, seen.rotation)
     shown = _smoothed(seen_measures(seen.points_px))

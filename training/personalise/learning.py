@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from driver.correction import weights_of
 from driver.face_adapter import MEASURES, AdaptedFace, FaceAdapter
-from driver.learnt import SpokenWay, rounded
+from driver.learnt import LARGEST_SHAPE, SpokenWay, rounded
 from driver.profile import CALIBRATED_SHAPES, LARGEST_REST, HeadRest, Profile
 from driver.rest_learner import RestLearner
 from driver.runtime import OnnxModel
@@ -43,7 +43,7 @@ class VoiceFile:
 def learn_face(seen: Seen, weights: str) -> tuple[FaceAdapter, list[str]]:
     """The adapter of the person in `seen` to the network with the SHA-256 `weights`, and a sentence for each part."""
     first, rest = _split(seen)
-    nothing = FaceAdapter(weights, tuple(seen.shape.tolist()), {})
+    nothing = FaceAdapter(weights, tuple(seen.shape.clip(-LARGEST_SHAPE, LARGEST_SHAPE).tolist()), {})
     if min(first.is_seen.sum(), rest.is_seen.sum()) < _LEAST_PICTURES:
         return rounded(nothing), ["face: it is well seen in one part of the recording only; left as it was"]
     judged = judge(lesson(rest), learn(lesson(first)))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,6 +96,12 @@ def test_what_cannot_teach_is_one_sentence(frames, detector, says: str) -> None:
 
 def test_a_face_that_is_found_twice_is_one_person() -> None:
     assert watch(film(16.0), StubFace(), crowd(0.3, 0.34), "me.mp4").is_seen.all()
+
+
+def test_it_needs_nothing_but_the_driver_s_own_packages() -> None:
+    program = "import sys; sys.modules.update(torch=None, ai_edge_litert=None, scipy=None, soundfile=None)\n"
+    done = subprocess.run([sys.executable, "-c", f"{program}import training.personalise.__main__"], check=False)
+    assert done.returncode == 0
 
 
 def test_a_silent_recording_teaches_the_face_only() -> None:
