@@ -6,6 +6,7 @@ full disk or a wrong setting, comes back as a `Failure`.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import time
@@ -17,6 +18,7 @@ from typing import cast
 
 import msgpack
 
+import models
 from driver.errors import AvatarDriverError
 from training.curation.item import Item
 from training.curation.journal import JOURNAL, Outcome
@@ -28,6 +30,7 @@ from training.recipe import RecipeError
 PARTS = "parts"
 UNDERWAY = "underway"
 CRASHED = "crashed"
+WEIGHTS = Path(models.__file__ or "").with_name("weights")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,12 @@ class Job:
     settings: CurationSettings
     stages: tuple[Stage, ...]
     limit_s: float = 1800.0
+
+    @property
+    def digest(self) -> str:
+        """Changes with the settings and with the shipped networks: what others saw and heard does not mix."""
+        sums = WEIGHTS.joinpath("SHA256SUMS").read_bytes()
+        return hashlib.sha256(self.settings.digest.encode() + sums).hexdigest()[:16]
 
     def part_path(self, content: str) -> Path:
         """Where the clips of a source go. By the first digits, so that no folder has a million files."""
