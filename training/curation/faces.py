@@ -6,10 +6,11 @@ later stage needs the pictures again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,14 +52,14 @@ class _Overheard:
 @dataclass(frozen=True, eq=False)
 class Sight:
     """One picture: the face's motion, points [140, 2] and their spread [140] in pixels, how far the mouth is uncovered
-    and the crop's side in pixels, both [], and how many faces there are. Without a face all else is None."""
+    and the crop's side in pixels, and how many faces there are. Without a face all else is None."""
 
     time_s: float
     motion: Motion | None = None
     points: Array | None = None
     spread: Array | None = None
-    mouth_seen: Array | None = None
-    side_px: Array | None = None
+    mouth_seen: float | None = None
+    side_px: float | None = None
     count: int = 0
 
 
@@ -133,8 +134,8 @@ class Eye:
                 motion,
                 points,
                 told["points_spread"] * np.float32(side_px),
-                told["visibility"][0],
-                np.float32(side_px),
+                float(told["visibility"][0]),
+                side_px,
                 count,
             )
 
@@ -173,8 +174,8 @@ def arrays_of(sights: list[Sight]) -> dict[str, Array]:
     below = np.floor(rows).astype(int)
     above, share = np.minimum(below + 1, len(seen) - 1), (rows - below).astype(np.float32)
 
-    def between(values: list[Array]) -> Array:
-        known = np.stack(values).astype(np.float32)
+    def between(values: Sequence[Any]) -> Array:
+        known = np.array(values, np.float32)
         mix = share.reshape(-1, *[1] * (known.ndim - 1))
         return (1.0 - mix) * known[below] + mix * known[above]
 

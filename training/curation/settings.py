@@ -46,6 +46,7 @@ class CurationSettings:
     lag_maximum_s          lips and voice may be so far apart
     speaker_r              correlation of lips and voice from which a face is the speaker's
     laugh_r                likewise in laughter, whose rhythm lips follow less
+    speaker_s              of pieces shorter than this more is asked, as chance agrees more: by the root of their length
 
     Lifting, see `training.curation.lifting`
     lift_steps             iterations of L-BFGS for each clip; 0: the network's own motion is kept as it is
@@ -84,6 +85,7 @@ class CurationSettings:
     lag_maximum_s: float = 0.2
     speaker_r: float = 0.3
     laugh_r: float = 0.15
+    speaker_s: float = 7.0
 
     lift_steps: int = 40
     reprojection_maximum: float = 0.03

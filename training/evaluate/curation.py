@@ -21,8 +21,9 @@ from training.curation.item import Item
 from training.curation.media import Picture, pictures
 from training.curation.settings import CurationSettings
 from training.curation.sound import hear, longest_bout_s
-from training.curation.speaker import agreement, opening_on_hops
+from training.curation.speaker import agreement, least_r, opening_on_hops
 from training.curation.steady import turning_deg_s
+from training.data.clips import HOP_S, HOP_SAMPLES
 from training.data.face_store import COLUMNS_OF, MARGIN, PICTURE_PX, FaceStore
 from training.evaluate import curation_material as material
 from training.evaluate.curation_material import Heard, Seen
@@ -160,7 +161,7 @@ def speaker_scores(seen: list[Seen], settings: CurationSettings) -> Iterator[Sco
             _agrees(lips, piece, pieces[(number + far) % len(pieces)], 0, settings)
             for number, (lips, piece) in enumerate(zip(shown, pieces, strict=True))
         ]
-        late = round(_SHIFT_S / 0.02)
+        late = round(_SHIFT_S / HOP_S)
         shifted = [_agrees(lips, piece, piece, late, settings) for lips, piece in zip(shown, pieces, strict=True)]
         yield score(f"speaker, {name}, not dubbed", own, dubbed)
         yield score(f"speaker, {name}, not shifted", own, shifted)
@@ -199,7 +200,7 @@ def _runs(heard: list[Heard]) -> Iterator[Heard]:
             parts.append(one.audio)
             length += len(one.audio)
             if length >= 96_000:
-                yield Heard(kind, np.concatenate(parts), np.zeros(length // 320, np.float32))
+                yield Heard(kind, np.concatenate(parts), np.zeros(length // HOP_SAMPLES, np.float32))
                 parts, length = [], 0
 
 
@@ -247,12 +248,11 @@ def _together(one: Seen, other: Seen) -> Seen:
 
 
 def _agrees(lips: np.ndarray, piece: Item, voice: Item, late_hops: int, settings: CurationSettings) -> bool:
-    """Whether the lips of `piece` pass for those of `voice`, `late_hops` later."""
-    gap = np.roll(voice.arrays["voice_gap"], late_hops)
-    audio = np.roll(voice.arrays["audio"], late_hops * 320)
-    count = min(len(lips), len(gap))
-    told = agreement(lips[:count], audio[: count * 320], gap[:count], settings)
-    return told.r >= settings.speaker_r
+    """Whether the lips of `piece` pass for those of `voice`, `late_hops` later; a shorter voice says it all again."""
+    hops = len(lips)
+    gap = np.resize(np.roll(voice.arrays["voice_gap"], late_hops), hops)
+    audio = np.resize(np.roll(voice.arrays["audio"], late_hops * HOP_SAMPLES), hops * HOP_SAMPLES)
+    return agreement(lips, audio, gap, settings).r >= least_r(piece.seconds, settings, settings.speaker_r)
 
 
 def figures(scores: Iterator[Score]) -> Iterator[str]:

@@ -65,7 +65,7 @@ def seen_clip(recording: Recording, cache: Path, settings: CurationSettings) -> 
             audio = sound(recording.path, opened.begin_s, opened.end_s)
             opened = look(opened.with_arrays({"audio": audio, **hear(audio, settings)}), settings)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(msgpack.packb(opened.to_record()))
+        path.write_bytes(msgpack.packb(opened.to_record()) or b"")
     item = Item.from_record(msgpack.unpackb(path.read_bytes()))
     return None if item.is_rejected else Seen(recording.name, recording.person, is_corpus(recording), item)
 
@@ -113,8 +113,9 @@ def empty_rooms(data: Path, count: int) -> Iterator[list[Picture]]:
         width = height * 4 // 3
         top, left = levels.shape[0] // 4, int(rng.integers(0, levels.shape[1]))
         yield [
-            np.ascontiguousarray(
-                cv2.resize(np.roll(levels, -(left + 3 * step), axis=1)[top : top + height, :width], (640, 480))
+            np.asarray(
+                cv2.resize(np.roll(levels, -(left + 3 * step), axis=1)[top : top + height, :width], (640, 480)),
+                np.uint8,
             )
             for step in range(10)
         ]
