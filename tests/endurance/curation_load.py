@@ -17,20 +17,21 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 
 # Short clips and a short lifting: what is measured is the engine, under the load of all real stages.
-SETTINGS = ("curation.clip_s=1.2", "curation.lift_steps=10", "curation.speaker_r=0.05", "curation.face_px_minimum=40")
+SETTINGS = ("curation.clip_s=1.0", "curation.lift_steps=10", "curation.speaker_r=0.05", "curation.face_px_minimum=40")
 SHARES = {
-    "cut": 0.2,  # a stretch of a video, made small
+    "cut": 0.1,  # a stretch of a video, made small
     "silent": 0.1,  # the same with silence for sound
     "mute": 0.1,  # without a track of sound
     "copy": 0.25,  # another file's bytes
-    "cut off": 0.15,  # a file's beginning
-    "damaged": 0.15,  # with bytes changed
+    "cut off": 0.2,  # a file's beginning
+    "damaged": 0.2,  # with bytes changed
     "noise": 0.05,  # no video at all
 }
 HEIGHT_PX = 160
@@ -46,7 +47,7 @@ def make(videos: Path, out: Path, count: int = 500, seed: int = 1) -> None:
     for number, kind in enumerate(kinds):
         path = out / f"{number:04d} {kind}.mp4"
         if kind in ("cut", "silent", "mute"):
-            cut(sources[int(rng.integers(len(sources)))], path, float(rng.uniform(1.4, 2.0)), kind)
+            cut(sources[int(rng.integers(len(sources)))], path, float(rng.uniform(1.2, 1.4)), kind)
             made.append(path)
             continue
         whole = made[int(rng.integers(len(made)))].read_bytes()
@@ -74,7 +75,7 @@ def cut(source: Path, path: Path, seconds: float, kind: str) -> None:
             if number >= seconds * rate:
                 break
             small = frame.reformat(width, HEIGHT_PX, "yuv420p")
-            small.pts = None
+            small.pts, small.time_base = number, 1 / Fraction(rate)
             ours.mux(video.encode(small))
         ours.mux(video.encode(None))
         if audio is None:
