@@ -27,7 +27,7 @@ from training.data.clips import HOP_S, HOP_SAMPLES
 from training.data.face_store import COLUMNS_OF, MARGIN, PICTURE_PX, FaceStore
 from training.evaluate import curation_material as material
 from training.evaluate.curation_material import Heard, Seen
-from training.evaluate.talking_faces import shared_data
+from training.evaluate.talking_faces import NOT_SPEECH, shared_data
 
 _RATE_HZ = 25.0
 _PICTURES = 10  # of a case of faces, a tenth of a second apart
@@ -271,13 +271,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.evaluate curation", description="How well filters tell.")
     parser.add_argument("--stores", type=Path, default=Path("runs/data"), help="see docs/training.md")
     parser.add_argument("--data", type=Path, default=None, help="folder with MANIFEST.tsv")
-    parser.add_argument("--corpus-clips", type=int, default=40, help="of each corpus' speakers, at most")
+    parser.add_argument("--corpus-clips", type=int, default=64, help="of each corpus' speakers, at most")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each kind of sound, at most")
     parser.add_argument("--only", default="", help="names of filters, separated by commas")
     chosen = parser.parse_args(arguments)
     data = shared_data() if chosen.data is None else chosen.data
     settings = CurationSettings()
-    videos, cache = material.videos(data, chosen.corpus_clips), chosen.stores / "curation_seen"
+    # Faces that are made, and a song: nobody talks in them, whatever is heard.
+    videos = [one for one in material.videos(data, chosen.corpus_clips) if one.name not in NOT_SPEECH]
+    cache = chosen.stores / "curation_seen"
     several = [one.path for one in material.videos(data, 2)]
     measures: dict[str, Callable[[], Iterator[Score]]] = {
         "cuts": lambda: cut_scores(several, settings),

@@ -41,13 +41,14 @@ class Seen:
 
 
 def videos(data: Path, corpus_clips: int) -> list[Recording]:
-    """The clips of DATA/MANIFEST.tsv, of each corpus' speakers at most `corpus_clips`."""
-    taken, chosen = dict[str, int](), list[Recording]()
-    for one in recordings(data):
-        taken[one.person] = taken.get(one.person, 0) + 1
-        if not is_corpus(one) or taken[one.person] <= corpus_clips:
-            chosen.append(one)
-    return sorted(chosen, key=lambda one: (is_corpus(one), one.name))
+    """The clips of DATA/MANIFEST.tsv by name, of each corpus' speakers at most `corpus_clips`, evenly chosen; those of
+    the corpora come last."""
+    found = sorted(recordings(data), key=lambda one: (is_corpus(one), one.name))
+    chosen = [one for one in found if not is_corpus(one)]
+    for person in sorted({one.person for one in found if is_corpus(one)}):
+        clips = [one for one in found if is_corpus(one) and one.person == person]
+        chosen += clips[:: -(-len(clips) // corpus_clips)]
+    return chosen
 
 
 def is_corpus(recording: Recording) -> bool:
