@@ -213,13 +213,13 @@ def voice_line(sightings: Sightings, sound: Floats, model: OnnxModel) -> str:
     taught = lesson(seen)
     spoken = speak(model, sound, seen.times_s, taught.seen_measures[:, LIPS], taught.counts)
     given = round(_GIVEN * len(spoken.speech))
-    way, _ = spoken_way(_first(spoken, given), round(_GIVEN * given), "")
+    way, _ = spoken_way(_first(spoken, given), "")
     if way is None:
         return "left as it was | |"
     points = np.where(seen.is_seen[:, None, None], sightings.landmarks_px, np.nan)
     judge = lesson(Seen(seen.motions, points))
     shown = np.interp(spoken.at_s, seen.times_s[judge.counts], judge.seen_measures[judge.counts, LIPS])
-    spoken, rest = replace(spoken, shown_mm=shown), slice(given, None)
+    spoken, rest = replace(spoken, shown_mm=shown), np.arange(len(spoken.speech)) >= given
     off = [sizes_off(spoken, *knobs, rest) for knobs in (("", 1.0), (way.style, way.articulation))]
     r = [followed(spoken, style, rest) for style in ("", way.style)]
     said = f"{way.style or 'none'}, {way.articulation:g}"

@@ -1,10 +1,10 @@
 """Learns the corrections of one person: which part of what the points show is not told, and can be told from the rest.
 
 The truth is the recording's own: the face's points, in which the network errs less than in the motion that it tells,
-smoothed over neighbouring pictures, with the resting level of each measure taken out, but for lips (closed is 0) and
-lids (open is 0, shut is 1). What differs is learnt by ridge regression, whose strength is found on stretches of the
-recording that were left out; and as the points err too, each correction is weakened by v / (v + d^2): v is the mean
-square of what differs, d what the points themselves are unsure of.
+smoothed over neighbouring pictures. The resting level of each measure is taken out, since it is who somebody is, but
+for the lips, which are at 0 when they touch. What differs is learnt by ridge regression, whose strength is found on
+stretches of the recording that were left out; and as the points err too, each correction is weakened by v / (v + d^2):
+v is the mean square of what differs, d what the points themselves are unsure of.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ def lesson(seen: Seen) -> Lesson:
         shown[:, column] = _closure(shown[:, column] / np.maximum(said[:, column], 1.0), counts)
         said[:, column] = seen.told[:, lid]
     counts = counts & np.isfinite(shown).all(axis=1)
-    has_rest = np.ones(len(MEASURES), bool)
-    has_rest[[LIPS, *LID_COLUMNS]] = False
     for values in (shown, said):
-        values[:, has_rest] -= np.median(values[counts][:, has_rest], axis=0)
+        rest = np.median(values[counts], axis=0)
+        rest[LIPS] = 0.0
+        values -= rest
     return Lesson(told_motion, said, shown, counts)
 
 
@@ -132,21 +132,28 @@ def amounts(correction: Correction, told: Doubles) -> Doubles:
     return np.clip(correction.bias + told @ np.array(correction.reads), -correction.most, correction.most)
 
 
-def better_parts(judged: Judged) -> list[str]:
-    """The names of PARTS whose error fell by a tenth or more, all measures of one in their own doubt, and that follow
-    what is seen. (Of points that tell of nothing, a face that stands still would be nearest.)
+def better_parts(judged: Sequence[Judged]) -> list[str]:
+    """The names of PARTS whose error fell by a tenth or more, all measures of one in their own doubt, that are worse in
+    none of `judged`, and that follow what is seen. (Of points that tell of nothing, a still face would be nearest.)
     """
-    return [
-        part
-        for part, names in PARTS.items()
-        if _sum_of(judged.after, names) <= (1.0 - _LEAST_GAIN) * _sum_of(judged.before, names)
-        and np.mean([judged.follows[MEASURES.index(name)] for name in names]) >= _LEAST_FOLLOWING
-    ]
+    return [part for part, names in PARTS.items() if _is_better(judged, [MEASURES.index(name) for name in names])]
 
 
-def _sum_of(values: Doubles, names: Sequence[str]) -> float:
-    columns = [MEASURES.index(name) for name in names]
-    return float((values[columns] / _DOUBT[columns]).sum())
+def mean_errors(judged: Sequence[Judged], part: str) -> tuple[float, float]:
+    """Mean error of a part's measures before and after."""
+    columns = [MEASURES.index(name) for name in PARTS[part]]
+    before, after = (np.mean([getattr(one, name)[columns].mean() for one in judged]) for name in ("before", "after"))
+    return float(before), float(after)
+
+
+def _is_better(judged: Sequence[Judged], columns: list[int]) -> bool:
+    before, after = (
+        np.array([(getattr(one, name)[columns] / _DOUBT[columns]).sum() for one in judged])
+        for name in ("before", "after")
+    )
+    follows = np.mean([one.follows[columns].mean() for one in judged])
+    is_less = after.sum() <= (1.0 - _LEAST_GAIN) * before.sum()
+    return bool(is_less and (after <= before).all() and follows >= _LEAST_FOLLOWING)
 
 
 def _correlation(one: Doubles, other: Doubles) -> float:

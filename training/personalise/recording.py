@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
@@ -84,6 +85,18 @@ class Seen:
         """[100]: the mean identity where the face is well seen."""
         told = [motion.shape for motion, seen in zip(self.motions, self.is_seen, strict=True) if seen]
         return np.mean([shape for shape in told if shape is not None], axis=0).astype(np.float32)
+
+    def without(self, begin_s: float, end_s: float) -> Seen:
+        """All other pictures than those of `part`."""
+        before, after = self.part(-np.inf, begin_s), self.part(end_s, np.inf)
+        return Seen(before.motions + after.motions, np.concatenate([before.points_px, after.points_px]))
+
+    def thirds(self) -> tuple[tuple[float, float], ...]:
+        """(begin_s, end_s) of three parts, in each of which the face is well seen in as many pictures."""
+        known = self.times_s[self.is_seen]
+        inner = [float(known[round(share * len(known))]) for share in (1 / 3, 2 / 3)]
+        edges = [-np.inf, *inner, np.inf]
+        return tuple(pairwise(edges))
 
     def part(self, begin_s: float, end_s: float) -> Seen:
         """The pictures of begin_s <= time < end_s."""

@@ -25,14 +25,14 @@ Floats = NDArray[np.floating]
 Flags = NDArray[np.bool_]
 
 _HOP_S = HOP_NS / 1e9
-# Speech with lips in sight that is needed to learn from, and to judge by.
-_LEAST_LEARNT_S, _LEAST_JUDGED_S = 6.0, 3.0
+# Speech with lips in sight that every third of a recording must have.
+_LEAST_SPOKEN_S = 2.5
 _SPEECH = 0.5
 # Recorders put sound and picture apart, but hardly by more.
 _SEARCHED_S = 0.3
 # Under this the lips do not follow this voice: a dubbed clip, or a silent one who is talked to.
 _LEAST_R = 0.3
-_LEAST_GAIN_R, _LEAST_GAIN = 0.02, 0.1
+_LEAST_GAIN_R, _LEAST_GAIN = 0.03, 0.1
 _STRENGTH_RANGE = (0.5, HIGHEST_STRENGTH)
 _QUANTILES = np.linspace(0.05, 0.95, 19)
 
@@ -83,46 +83,59 @@ def speak(model: OnnxModel, sound: Floats, times_s: Floats, shown_mm: Floats, co
     )
 
 
-def spoken_way(spoken: Spoken, learnt_hops: int, weights: str) -> tuple[SpokenWay | None, list[str]]:
-    """What was found, None where nothing is better, and a sentence for each thing; learnt from the first hops."""
-    used = spoken.is_used
-    first_s, rest_s = used[:learnt_hops].sum() * _HOP_S, used[learnt_hops:].sum() * _HOP_S
-    if first_s < _LEAST_LEARNT_S or rest_s < _LEAST_JUDGED_S:
-        return None, [f"voice: {first_s + rest_s:.0f} s of speech with the mouth in sight are too little to learn from"]
-    first, rest = slice(0, learnt_hops), slice(learnt_hops, None)
-    plain_r = followed(spoken, "", first)
+def spoken_way(spoken: Spoken, weights: str) -> tuple[SpokenWay | None, list[str]]:
+    """What was found, None where nothing is better, and a sentence for each thing.
+
+    Each third of the hops judges what the other two teach; what is better, all of them teach.
+    """
+    everywhere = np.ones(len(spoken.speech), bool)
+    thirds = [np.isin(np.arange(len(everywhere)), part) for part in np.array_split(np.arange(len(everywhere)), 3)]
+    least_s = min(spoken.is_used[third].sum() for third in thirds) * _HOP_S
+    if least_s < _LEAST_SPOKEN_S:
+        return None, [f"voice: a third of the recording has {least_s:.0f} s of speech, too little to learn from"]
+    plain_r = followed(spoken, "", everywhere)
     if plain_r < _LEAST_R:
         return None, [f"voice: the lips do not follow the sound (r {plain_r:.2f}); left as it was"]
-    style = max(spoken.opening_mm, key=lambda style: followed(spoken, style, first))
-    before_r, after_r = followed(spoken, "", rest), followed(spoken, style, rest)
-    if after_r < before_r + _LEAST_GAIN_R:
-        style = ""
-    said = [
-        f"style of speech: {style}; the lips follow it with r {after_r:.2f}, {before_r:.2f} before"
-        if style
-        else "style of speech: none of those that the voice model has is nearer; left as it was"
+    style, said_of_style = _style(spoken, thirds)
+    offs = [
+        (sizes_off(spoken, "", 1.0, third), sizes_off(spoken, style, strength_of(spoken, style, ~third), third))
+        for third in thirds
     ]
-    heard, shown = _sizes(spoken, style, first)
-    strength = round(float(np.clip(heard @ shown / max(float(heard @ heard), 1e-6), *_STRENGTH_RANGE)), 2)
-    before_mm, after_mm = sizes_off(spoken, "", 1.0, rest), sizes_off(spoken, style, strength, rest)
-    if after_mm > (1.0 - _LEAST_GAIN) * before_mm:
-        said.append(
-            f"articulation: openings are {before_mm:.2f} mm off, {after_mm:.2f} with {strength:g}; left as it was"
-        )
-        return (SpokenWay(weights, 1.0, style) if style else None), said
-    said.append(f"articulation: {strength:g}; openings are {after_mm:.2f} mm off, {before_mm:.2f} before")
-    return SpokenWay(weights, strength, style), said
+    before_mm, after_mm = np.mean(offs, axis=0)
+    strength = strength_of(spoken, style, everywhere)
+    if after_mm > (1.0 - _LEAST_GAIN) * before_mm or any(after > before for before, after in offs):
+        said = f"articulation: openings are {before_mm:.2f} mm off, {after_mm:.2f} with {strength:g}; left as it was"
+        return (SpokenWay(weights, 1.0, style) if style else None), [said_of_style, said]
+    said = f"articulation: {strength:g}; openings are {after_mm:.2f} mm off, {before_mm:.2f} before"
+    return SpokenWay(weights, strength, style), [said_of_style, said]
 
 
-def followed(spoken: Spoken, style: str, where: slice) -> float:
+def _style(spoken: Spoken, thirds: list[Flags]) -> tuple[str, str]:
+    """The style that is nearest wherever it is asked for, and better wherever it is judged; "" for none."""
+    nearest = [max(spoken.opening_mm, key=lambda style, rest=~third: followed(spoken, style, rest)) for third in thirds]
+    style = nearest[0]
+    before, after = ([followed(spoken, name, third) for third in thirds] for name in ("", style))
+    gains = np.subtract(after, before)
+    if len(set(nearest)) > 1 or style == "" or gains.min() < 0.0 or gains.mean() < _LEAST_GAIN_R:
+        return "", "style of speech: none of those that the voice model has is surely nearer; left as it was"
+    r_after, r_before = np.mean(after), np.mean(before)
+    return style, f"style of speech: {style}; the lips follow it with r {r_after:.2f}, {r_before:.2f} before"
+
+
+def strength_of(spoken: Spoken, style: str, where: Flags) -> float:
+    """The articulation that brings the style's openings to the size of the lips'."""
+    heard, shown = _sizes(spoken, style, where)
+    return round(float(np.clip(heard @ shown / max(float(heard @ heard), 1e-6), *_STRENGTH_RANGE)), 2)
+
+
+def followed(spoken: Spoken, style: str, where: Flags) -> float:
     """Pearson's r of the lips' opening with the style's, at the lag of sound and picture."""
     lag_s, _ = best_lag(spoken.opening_mm[""], spoken.shown_mm, spoken.is_used.astype(np.float32), _SEARCHED_S)
-    weight = np.zeros(len(spoken.speech), np.float32)
-    weight[where] = spoken.is_used[where]
+    weight = (spoken.is_used & where).astype(np.float32)
     return lagged_r(spoken.opening_mm[style], spoken.shown_mm, weight, round(lag_s / _HOP_S))
 
 
-def sizes_off(spoken: Spoken, style: str, strength: float, where: slice) -> float:
+def sizes_off(spoken: Spoken, style: str, strength: float, where: Flags) -> float:
     """Mean distance, mm, of the quantiles of the style's openings at this strength from those of the lips."""
     heard, shown = _sizes(spoken, style, where)
     return float(np.abs(strength * heard - shown).mean())
@@ -137,7 +150,7 @@ def has_styles(model: OnnxModel) -> bool:
     return bool(model.styles)
 
 
-def _sizes(spoken: Spoken, style: str, where: slice) -> tuple[Floats, Floats]:
-    used = spoken.is_used[where]
-    heard, shown = spoken.opening_mm[style][where][used], spoken.shown_mm[where][used]
+def _sizes(spoken: Spoken, style: str, where: Flags) -> tuple[Floats, Floats]:
+    used = spoken.is_used & where
+    heard, shown = spoken.opening_mm[style][used], spoken.shown_mm[used]
     return np.quantile(heard, _QUANTILES), np.quantile(shown, _QUANTILES)

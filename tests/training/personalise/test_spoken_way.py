@@ -8,7 +8,7 @@ import pytest
 from driver.learnt import SpokenWay
 from training.personalise.voice_habits import Spoken, spoken_way
 
-HOPS, LEARNT = 1500, 1000
+HOPS = 1500
 SUM = "0a" * 32
 AT_S = 0.02 * np.arange(HOPS)
 
@@ -31,7 +31,7 @@ def spoken(style: str = "", strength: float = 1.0, seed: int = 0, lag: int = 0) 
 
 @pytest.mark.parametrize(("style", "strength", "lag"), [("wide", 1.4, 0), ("lips", 0.7, 4), ("", 1.5, -3)])
 def test_who_speaks_in_a_known_way_is_found(style: str, strength: float, lag: int) -> None:
-    way, said = spoken_way(spoken(style, strength, lag=lag), LEARNT, SUM)
+    way, said = spoken_way(spoken(style, strength, lag=lag), SUM)
     assert way is not None
     assert (way.weights, way.style) == (SUM, style)
     assert way.articulation == pytest.approx(strength, rel=0.06)
@@ -39,16 +39,16 @@ def test_who_speaks_in_a_known_way_is_found(style: str, strength: float, lag: in
 
 
 def test_who_speaks_as_everybody_does_is_left_alone() -> None:
-    way, said = spoken_way(spoken(), LEARNT, SUM)
+    way, said = spoken_way(spoken(), SUM)
     assert way is None
     assert all(sentence.endswith("left as it was") for sentence in said)
 
 
-def test_what_no_longer_holds_in_the_rest_is_not_kept() -> None:
+def test_what_does_not_hold_in_one_third_is_not_kept() -> None:
     loud = spoken("", 1.6)
     shown = loud.shown_mm.copy()
-    shown[LEARNT:] = loud.opening_mm[""][LEARNT:]
-    way, _ = spoken_way(Spoken(loud.opening_mm, loud.speech, shown, loud.is_shown, AT_S), LEARNT, SUM)
+    shown[1000:] = loud.opening_mm[""][1000:]
+    way, _ = spoken_way(Spoken(loud.opening_mm, loud.speech, shown, loud.is_shown, AT_S), SUM)
     assert way is None
 
 
@@ -56,17 +56,20 @@ def test_what_no_longer_holds_in_the_rest_is_not_kept() -> None:
     ("made", "says"),
     [
         (spoken(seed=5), "the lips do not follow the sound"),
-        (Spoken({"": mumble(0)}, np.zeros(HOPS), mumble(0), np.ones(HOPS, bool), AT_S), "0 s of speech"),
+        (
+            Spoken({"": mumble(0)}, np.zeros(HOPS), mumble(0), np.ones(HOPS, bool), AT_S),
+            "has 0 s of speech, too little",
+        ),
         (Spoken({"": mumble(0)}, np.ones(HOPS), mumble(0), np.zeros(HOPS, bool), AT_S), "too little to learn from"),
     ],
 )
 def test_without_speech_that_fits_the_lips_the_voice_stays(made: Spoken, says: str) -> None:
-    way, said = spoken_way(made, LEARNT, SUM)
+    way, said = spoken_way(made, SUM)
     assert way is None
     assert len(said) == 1
     assert says in said[0]
 
 
 def test_a_way_of_speaking_is_within_the_knobs_range() -> None:
-    way, _ = spoken_way(spoken("", 5.0), LEARNT, SUM)
+    way, _ = spoken_way(spoken("", 5.0), SUM)
     assert way == SpokenWay(SUM, 2.0, "")
