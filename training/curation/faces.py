@@ -122,10 +122,10 @@ class Eye:
             self._size = (image.shape[1], image.shape[0])
             motion = self._stage.process(VideoFrame(image, round(time_s * 1e9), number))[-1]
             points = self._stage.points_px
-            if points is None:
+            told = {name: np.asarray(array[0]) for name, array in self._overheard.told.items()}
+            if points is None or float(np.median(told["points_spread"])) > self._settings.doubt_maximum:
                 yield Sight(time_s)
                 continue
-            told = {name: np.asarray(array[0]) for name, array in self._overheard.told.items()}
             side_px = _extent(points) / max(_extent(told["points"]), 1e-6)
             if time_s - counted_s >= self._settings.count_every_s:
                 counted_s, count = time_s, 1 + self._others(image, points, side_px)
@@ -155,7 +155,8 @@ class Eye:
 
     def _is_face(self, image: Picture, crop: Crop) -> bool:
         told, _ = self._network.step(cut(image, crop, self._network.crop_px)[None], self._network.initial_state())
-        return float(told["presence"][0]) >= self._settings.presence_minimum
+        doubt = float(np.median(told["points_spread"][0]))
+        return float(told["presence"][0]) >= self._settings.presence_minimum and doubt <= self._settings.doubt_maximum
 
 
 def _extent(points: NDArray[np.floating]) -> float:

@@ -35,6 +35,8 @@ class CurationSettings:
     rate_minimum_hz        fewer pictures a second do not show lips
     face, face_detector    the networks that see; "" are the shipped ones
     presence_minimum       the network's belief below which there is no face
+    doubt_maximum          median spread that the network tells of its points, in crop sides; above it sees no face
+                           (it believes in hands and knees, but does not know where their eyes are)
     face_px_minimum        side of the face's crop (24 cm of the world), pixels
     count_every_s          how often the whole picture is searched for further faces
     yaw_maximum_deg, pitch_maximum_deg   of the head to the camera
@@ -73,6 +75,7 @@ class CurationSettings:
     face: str = ""
     face_detector: str = ""
     presence_minimum: float = 0.5
+    doubt_maximum: float = 0.03
     face_px_minimum: float = 90.0
     count_every_s: float = 0.5
     yaw_maximum_deg: float = 30.0
