@@ -13,9 +13,11 @@ from driver.assemble import assemble
 from driver.calibration import Calibration, Progress, Step
 from driver.config import Settings
 from driver.errors import RunError, UsageError
+from driver.learnt import check_weights
 from driver.profile import Profile
 from driver.profiles import check_name, list_profiles, load_profile, save_profile
 from driver.sinks.sink import Notice
+from driver.weights import find_native_face
 from models.head.arkit import ArkitMap
 from models.head.flame import open_head
 from protocol.frame import FaceFrame
@@ -31,7 +33,7 @@ def calibrate(settings: Settings, name: str, notify: Notice, folder: Path | None
     the steps do; then nothing is saved.
     """
     check_name(name)
-    learnt = _learnt(name, settings.tracker, folder)
+    learnt = _learnt(name, settings, folder)
     plain = replace(settings, out=(), record=None, control=None, profile=None, auto_calibrate=False, duration_s=None)
     run = assemble(plain, notify)
     if run.face is None:
@@ -65,9 +67,10 @@ def calibrate(settings: Settings, name: str, notify: Notice, folder: Path | None
     return profile
 
 
-def _learnt(name: str, tracker: str, folder: Path | None) -> Profile | None:
+def _learnt(name: str, settings: Settings, folder: Path | None) -> Profile | None:
     """What `training.personalise` has learnt under this name, and nothing else: it stays, and is worn meanwhile, so
-    that rest and reach are of what it corrects. None when there is no such profile, or it is damaged.
+    that rest and reach are of what it corrects. None when there is no such profile, or it is damaged; UsageError when
+    it was learnt with another network.
     """
     if name not in list_profiles(folder):
         return None
@@ -75,8 +78,11 @@ def _learnt(name: str, tracker: str, folder: Path | None) -> Profile | None:
         before = load_profile(name, folder)
     except UsageError:
         return None
-    if before.tracker != tracker or (before.face is None and before.voice is None):
+    if before.tracker != settings.tracker or (before.face is None and before.voice is None):
         return None
+    if before.face is not None:
+        own_file = Path(settings.face_model) if settings.face_model else None
+        check_weights(name, "face", before.face.weights, find_native_face(own_file)[0])
     return Profile(before.tracker, before.made, face=before.face, voice=before.voice)
 
 

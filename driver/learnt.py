@@ -29,7 +29,7 @@ from driver.toml_tables import complete, number, refuse_unknown, require, row, t
 
 _DIGITS = 64
 # Beyond these no face was ever learnt: a sd of the identity, what is read per unit, and a measure in mm.
-_LARGEST_SHAPE, _LARGEST_READ, _LARGEST_MOVE, _LARGEST_AMOUNT = 10.0, 1e3, 10.0, 50.0
+LARGEST_SHAPE, _LARGEST_READ, _LARGEST_MOVE, _LARGEST_AMOUNT = 10.0, 1e3, 10.0, 50.0
 _LARGEST_BIAS = 1e3
 
 
@@ -105,7 +105,7 @@ def parse_face(table: dict[str, Any]) -> FaceAdapter:
             "moves": row(CHANGED_SIZE, _LARGEST_MOVE),
         }
         corrections[name] = Correction(**complete(f"face.{name}", cast("dict[str, Any]", one), Correction, read))
-    shape = row(SHAPE_SIZE, _LARGEST_SHAPE)("face.shape", table.get("shape"))
+    shape = row(SHAPE_SIZE, LARGEST_SHAPE)("face.shape", table.get("shape"))
     return FaceAdapter(_sum("face.weights", table.get("weights")), shape, corrections)
 
 

@@ -83,7 +83,8 @@ def print_profiles(folder: Path | None = None) -> None:
             continue
         made = profile.made.astimezone().strftime("%Y-%m-%d %H:%M")
         sound = "with sound" if profile.sound is not None else "without sound"
-        print(f"{name}  made {made} for --tracker {profile.tracker}, {sound}")
+        learnt = "" if profile.face is None else ", with its own face"
+        print(f"{name}  made {made} for --tracker {profile.tracker}, {sound}{learnt}")
     if not names:
         print("there is no profile yet; make one with `avatar-driver calibrate --webcam`")
     print(f"in {folder or profiles_folder()}")

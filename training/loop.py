@@ -81,7 +81,9 @@ class Trainer:
         self._load()
         self.replica: nn.Module = self.student
         if place.world > 1:
-            self.replica = DistributedDataParallel(self.student, find_unused_parameters=True, broadcast_buffers=False)
+            self.replica = together = DistributedDataParallel(self.student, find_unused_parameters=True)
+            # They are the same everywhere already (see BatchStatistics), and need not be sent at every step.
+            together.broadcast_buffers = False
 
     def run(self) -> dict[str, float]:
         """Train to the last step; the last validation's figures. RunError when it cannot go on."""

@@ -56,7 +56,8 @@ def find_place() -> Place:
             where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
             raise RecipeError(
                 f"process {rank} of {world} cannot join the others at {where} ({_first_line(error)}); start them with "
-                "torchrun --standalone on one machine, or give --rdzv-endpoint another port"
+                "torchrun --standalone on one machine, or give --rdzv-endpoint another port, and for restarts set "
+                "TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1"
             ) from error
     return Place(device, rank, world)
 

@@ -14,9 +14,13 @@ from driver.assemble import demo_sample
 from driver.calibrate import Guide
 from driver.calibration import Calibration
 from driver.cli import main
+from driver.errors import UsageError
+from driver.face_adapter import FaceAdapter
+from driver.learnt import SpokenWay, file_sha256
 from driver.profile import Profile
 from driver.profiles import load_profile, save_profile
 from driver.recording import read_recording
+from driver.weights import find_native_face
 from protocol.frame import ARKIT_SHAPES, FaceFrame
 
 NOW = datetime(2026, 1, 31, tzinfo=UTC)
@@ -31,7 +35,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_video_file_is_calibrated_and_saved_and_the_one_before_is_kept(folder: Path, capsys) -> None:
-    save_profile("anna", Profile("mediapipe", NOW), folder)
+    learnt = FaceAdapter(file_sha256(find_native_face()[0]), (0.1,) * 100, {})
+    before = Profile("native", NOW, {"jawOpen": 0.2}, face=learnt, voice=SpokenWay("0a" * 32, 1.25))
+    save_profile("anna", before, folder)
     # Nobody in it does what is asked; it must still come to its end, and say what did not move.
     arguments = ["calibrate", "--video", str(demo_sample()), "--loop", "--name", "anna", "--voice-model", "envelope"]
     assert main(arguments) == 0
@@ -45,7 +51,15 @@ def test_a_video_file_is_calibrated_and_saved_and_the_one_before_is_kept(folder:
     assert profile.head is not None
     assert 0.2 < -profile.head.translation_m[2] < 2.0
     assert (datetime.now(UTC) - profile.made).total_seconds() < 120
+    assert (profile.face, profile.voice) == (learnt, before.voice)  # a calibration does not know them better
     assert len(list((folder / "replaced").iterdir())) == 1
+
+
+def test_a_face_of_another_network_is_not_calibrated_over(folder: Path, capsys) -> None:
+    save_profile("anna", Profile("native", NOW, face=FaceAdapter("0a" * 32, (0.1,) * 100, {})), folder)
+    assert main(["calibrate", "--video", str(demo_sample()), "--name", "anna"]) == UsageError.exit_code
+    assert "the profile 'anna' was learnt with a face model whose SHA-256 begins with 0a0a" in capsys.readouterr().err
+    assert not (folder / "replaced").exists()
 
 
 def test_pictures_that_end_before_the_steps_do_save_nothing(folder: Path, tmp_path: Path, capsys) -> None:

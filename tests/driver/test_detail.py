@@ -147,7 +147,8 @@ def frames_of(builder: FrameBuilder, codes: list[Floats | None]) -> Iterator[Fac
 
 def test_it_is_sent_when_it_changes_once_a_second_and_never_beside_the_identity(arkit: ArkitMap) -> None:
     one = np.linspace(-1.0, 1.0, 128, dtype=np.float32)
-    codes: list[Floats | None] = [None] * 10 + [one] * 80 + [1.01 * one] * 20 + [1.1 * one] * 40
+    times = [(0.0, 10), (1.0, 80), (1.01, 20), (1.1, 40)]
+    codes = [np.float32(factor) * one if factor else None for factor, count in times for _ in range(count)]
     frames = list(frames_of(FrameBuilder(FrameSettings(), "open-head/1", arkit), codes))
     assert [index for index, frame in enumerate(frames) if frame.detail is not None] == [10, 70, 110]
     assert all(frame.shape is None or frame.detail is None for frame in frames)

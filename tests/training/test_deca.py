@@ -30,7 +30,7 @@ from models.reconstruction.code import (
 )
 from models.reconstruction.decoder import HeadDecoder
 from models.reconstruction.detail import MOST_M, DetailDecoder, DetailEncoder, detail_normals
-from models.reconstruction.encoder import CoarseEncoder, PictureEncoder
+from models.reconstruction.encoder import CoarseEncoder, Features, PictureEncoder
 from models.reconstruction.landmarks68 import INNER_LIPS, LANDMARKS_68, ROWS_68
 from models.reconstruction.resnet import ResNet50
 from models.reconstruction.texture import TextureModel, load_texture_model, save_texture_model
@@ -40,14 +40,15 @@ from training.bake_wrinkles import bake, blend_error_mm, displacement, write_map
 from training.data.build_textures import painted_textures, principal_components
 from training.data.face_people import FacePeople, PeopleData, skin_mask
 from training.data.made_up_faces import made_up_faces
+from training.data.wrinkles import WrinkleData, WrinkledPictures
 from training.losses import detail as detail_losses
 from training.losses import reconstruction as losses
 from training.recipe import RecipeError
-from training.reconstruction_checkpoints import begin_at, load_patch_features, load_recogniser
+from training.reconstruction_checkpoints import PatchFeatures, begin_at, load_patch_features, load_recogniser
 from training.render.reconstruction import DetailScene, Reconstruction
 from training.run import main
 from training.tasks.deca_coarse import CoarseRecipe, CoarseStudent, load_coarse
-from training.tasks.deca_detail import LoadedDetail, load_detail
+from training.tasks.deca_detail import DetailRecipe, DetailStudent, LoadedDetail, load_detail
 
 
 def random_codes(count: int, seed: int = 0) -> FaceCode:
@@ -322,6 +323,20 @@ class TestDetail:
         of_own, of_within, of_across = (float(loss(order).detach()) for order in (own, within, across))
         assert of_within < 1.15 * of_own
         assert of_across > 1.3 * of_own
+
+    def test_the_encoders_gradients_are_not_lost_in_adams_floor(self) -> None:
+        """Adam divides by a gradient's size plus 1e-8."""
+        torch.manual_seed(0)
+        world = DetailScene(scene(48), 32)
+        recipe = DetailRecipe(
+            "deca_detail", "deca_detail", data=PeopleData("", {}, each=2, size_px=48), coarse_run="", texture=""
+        )
+        student = DetailStudent(recipe, world, None, PatchFeatures(Features()))
+        student.decoder = DetailDecoder(32)
+        batch = WrinkledPictures(WrinkleData(people=2), world, 4, 2, seed=1)[0]
+        student(batch, 0)["total"].backward()
+        slopes = [weight.grad for weight in student.encoder.parameters() if weight.ndim > 1]
+        assert np.median([float(slope.square().mean().sqrt()) for slope in slopes if slope is not None]) > 1e-7
 
 
 class TestTextures:

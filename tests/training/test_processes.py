@@ -19,12 +19,16 @@ from torch import Tensor, nn
 
 from training.loop import Trainer, averaged_weights, share_of
 from training.processes import BatchStatistics, Place, find_place, mean_of_all, told_by_first
-from training.recipe import RecipeError
+from training.recipe import RECIPES, RecipeError, read_table
 from training.smoke import smoke_table
 
-# One of each kind: pairs of pictures, excerpts of sound, people, films of mouths, labelled pictures, rows of numbers.
-RECIPES = ["expression", "talk", "deca_coarse", "visual_speech", "emotion", "emotion_from_coefficients"]
-SETTINGS = ["optim.steps=3", "optim.accumulate=2", "optim.validate_every=1", "optim.checkpoint_every=3"]
+# All that learn something; what gathers data has a command of its own.
+LEARNT = [
+    path.stem
+    for path in sorted(RECIPES.glob("*.toml"))
+    if (RECIPES.parent / "tasks" / f"{read_table(path, []).get('task')}.py").is_file()
+]
+SETTINGS = ["optim.steps=2", "optim.accumulate=2", "optim.validate_every=1", "optim.checkpoint_every=2"]
 
 _EACH = """
 import importlib, json, sys
@@ -81,8 +85,11 @@ def lines_of(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "figures.jsonl").read_text().splitlines()]
 
 
-def test_two_processes_learn_from_every_store_what_one_does(tmp_path: Path) -> None:
-    tables: dict[str, dict[str, Any]] = {name: smoke_table(name, SETTINGS, tmp_path / name) for name in RECIPES}
+def test_two_processes_learn_what_one_does_of_every_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Recipes that build on others need their runs, not their exports.
+    for name in ("expression.export_face", "talk.export_voice", "emotion_from_coefficients.export_emotion"):
+        monkeypatch.setattr(f"training.tasks.{name}", lambda *_: None)
+    tables: dict[str, dict[str, Any]] = {name: smoke_table(name, SETTINGS, tmp_path / name) for name in LEARNT}
     script, argument = tmp_path / "each.py", tmp_path / "tables.json"
     script.write_text(_EACH)
     argument.write_text(json.dumps([(table, str(tmp_path / f"{name}2")) for name, table in tables.items()]))
@@ -91,10 +98,10 @@ def test_two_processes_learn_from_every_store_what_one_does(tmp_path: Path) -> N
         task = importlib.import_module(f"training.tasks.{table['task']}").prepare(table, HERE)
         Trainer(task, task.recipe.optim, tmp_path / f"{name}1", HERE).run()
         one, two = lines_of(tmp_path / f"{name}1"), lines_of(tmp_path / f"{name}2")
-        assert len(one) == len(two) == 3
+        assert len(one) == len(two) == 2
         for alone, together in zip(one, two, strict=True):
-            assert together == pytest.approx(alone, rel=2e-3, abs=2e-3), name
-        assert two[-1]["total"] != two[0]["total"]
+            assert together == pytest.approx(alone, rel=1e-3, abs=1e-3, nan_ok=True), name
+        assert two[1]["total"] != two[0]["total"], name
 
 
 _LINES = """
@@ -138,13 +145,23 @@ def test_a_killed_process_is_started_again_and_nothing_is_lost(tmp_path: Path) -
     script.write_text(_LINES.format(folder=str(tmp_path / "two")))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=1"]
     done = subprocess.run(
-        [*command, str(script)], timeout=600, env=environment(), capture_output=True, text=True, check=False
+        [*command, str(script)],
+        timeout=600,
+        env=environment(TORCH_DISABLE_SHARE_RDZV_TCP_STORE="1"),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "two.killed").exists()
     one, two = averaged_weights(tmp_path / "one"), averaged_weights(tmp_path / "two")
     assert all(torch.allclose(one[name], two[name], atol=1e-6) for name in ("line.weight", "line.bias"))
     assert lines_of(tmp_path / "two") == [pytest.approx(line, abs=2e-5) for line in lines_of(tmp_path / "one")]
+    # What two began, one goes on with.
+    for name in ("one", "two"):
+        Trainer(LineTask(2), replace(OPTIM, accumulate=2, steps=26), tmp_path / name, HERE).run()
+    assert lines_of(tmp_path / "two") == [pytest.approx(line, abs=2e-5) for line in lines_of(tmp_path / "one")]
+    assert lines_of(tmp_path / "two")[-1]["step"] == 26
 
 
 def test_batch_statistics_are_the_mean_of_what_each_batch_leaves() -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from training.loop import Trainer
 from training.metrics import Metrics
 from training.recipe import RecipeError
+from training.run import main
 from training.run_files import (
     CHECKPOINT,
     RunError,
@@ -82,6 +83,15 @@ def test_all_processes_must_see_the_same_folder(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("training.loop.told_by_first", lambda place, make: 0)
     with pytest.raises(RecipeError, match=r"finds step 20 .* where the first one finds 0"):
         Trainer(LineTask(), OPTIM, tmp_path, HERE)
+
+
+def test_a_run_cut_short_is_a_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def cut_short(*_: object) -> None:
+        raise RunError("there is no room")
+
+    monkeypatch.setattr("training.run.train", cut_short)
+    assert main(["talk"]) == 1
+    assert capsys.readouterr().err == "training.run: there is no room\n"
 
 
 def test_a_diverged_run_keeps_its_last_good_checkpoint(tmp_path: Path) -> None:

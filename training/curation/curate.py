@@ -64,7 +64,7 @@ def curate(
     Raises RecipeError for settings or places that cannot be, RunError where the folder cannot be written; what is
     finished stays, and the same call goes on from there.
     """
-    with Journal(job.out, job.settings.digest) as journal:
+    with Journal(job.out, job.digest) as journal:
         if journal.damaged:
             print(f"{journal.damaged} lines of {job.out}'s journal are damaged; their sources are done again")
         items = _listed(places, journal)
@@ -94,10 +94,12 @@ def _listed(places: Sequence[Path], journal: Journal) -> list[Item]:
 
     with ThreadPoolExecutor() as pool:  # hashing lets other threads run
         found = dict(zip(files, pool.map(item_of, files), strict=True))
+    changed: dict[str, tuple[int, int, str]] = {}
     for path, item in found.items():
         now = _size_and_change(path)
         if now and journal.contents.get(str(path)) != (*now, item.content):
-            journal.add_content(str(path), *now, item.content)
+            changed[str(path)] = (*now, item.content)
+    journal.add_contents(changed)
     return list(without_copies(found.values()))
 
 

@@ -6,10 +6,11 @@ later stage needs the pictures again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,14 +52,14 @@ class _Overheard:
 @dataclass(frozen=True, eq=False)
 class Sight:
     """One picture: the face's motion, points [140, 2] and their spread [140] in pixels, how far the mouth is uncovered
-    and the crop's side in pixels, both [], and how many faces there are. Without a face all else is None."""
+    and the crop's side in pixels, and how many faces there are. Without a face all else is None."""
 
     time_s: float
     motion: Motion | None = None
     points: Array | None = None
     spread: Array | None = None
-    mouth_seen: Array | None = None
-    side_px: Array | None = None
+    mouth_seen: float | None = None
+    side_px: float | None = None
     count: int = 0
 
 
@@ -73,7 +74,7 @@ def faces(item: Item, settings: CurationSettings) -> Iterator[Item]:
 
 def look(item: Item, settings: CurationSettings) -> Item:
     """`item` with what the networks see in its pictures; without points where they see no face in any."""
-    eye = _Eye(settings)
+    eye = Eye(settings)
     sights = list(eye.look_at(pictures(Path(item.source), item.begin_s, item.end_s)))
     return item.with_arrays(arrays_of(sights)).with_figures(focal_px=eye.focal_px, **eye.size)
 
@@ -94,7 +95,7 @@ def of_one_face(seen: Item, settings: CurationSettings) -> Iterator[Item]:
     yield from kept_runs(whole, "faces", seen.arrays["times_s"].tolist(), problems, settings)
 
 
-class _Eye:
+class Eye:
     """Looks at the pictures of one shot."""
 
     def __init__(self, settings: CurationSettings) -> None:
@@ -121,10 +122,10 @@ class _Eye:
             self._size = (image.shape[1], image.shape[0])
             motion = self._stage.process(VideoFrame(image, round(time_s * 1e9), number))[-1]
             points = self._stage.points_px
-            if points is None:
+            told = {name: np.asarray(array[0]) for name, array in self._overheard.told.items()}
+            if points is None or float(np.median(told["points_spread"])) > self._settings.doubt_maximum:
                 yield Sight(time_s)
                 continue
-            told = {name: np.asarray(array[0]) for name, array in self._overheard.told.items()}
             side_px = _extent(points) / max(_extent(told["points"]), 1e-6)
             if time_s - counted_s >= self._settings.count_every_s:
                 counted_s, count = time_s, 1 + self._others(image, points, side_px)
@@ -133,8 +134,8 @@ class _Eye:
                 motion,
                 points,
                 told["points_spread"] * np.float32(side_px),
-                told["visibility"][0],
-                np.float32(side_px),
+                float(told["visibility"][0]),
+                side_px,
                 count,
             )
 
@@ -154,7 +155,8 @@ class _Eye:
 
     def _is_face(self, image: Picture, crop: Crop) -> bool:
         told, _ = self._network.step(cut(image, crop, self._network.crop_px)[None], self._network.initial_state())
-        return float(told["presence"][0]) >= self._settings.presence_minimum
+        doubt = float(np.median(told["points_spread"][0]))
+        return float(told["presence"][0]) >= self._settings.presence_minimum and doubt <= self._settings.doubt_maximum
 
 
 def _extent(points: NDArray[np.floating]) -> float:
@@ -173,8 +175,8 @@ def arrays_of(sights: list[Sight]) -> dict[str, Array]:
     below = np.floor(rows).astype(int)
     above, share = np.minimum(below + 1, len(seen) - 1), (rows - below).astype(np.float32)
 
-    def between(values: list[Array]) -> Array:
-        known = np.stack(values).astype(np.float32)
+    def between(values: Sequence[Any]) -> Array:
+        known = np.array(values, np.float32)
         mix = share.reshape(-1, *[1] * (known.ndim - 1))
         return (1.0 - mix) * known[below] + mix * known[above]
 
@@ -191,6 +193,11 @@ def arrays_of(sights: list[Sight]) -> dict[str, Array]:
         "face_count": np.array([sight.count for sight in sights], np.float32),
         "shape": shape,
     }
+
+
+def face_network(settings: CurationSettings) -> OnnxModel:
+    """The network that reads faces."""
+    return _networks(settings.face, settings.face_detector)[0]
 
 
 @cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -57,10 +57,11 @@ class Journal:
     outcomes  by content           contents  (size in bytes, time of change in ns, content) of each path that was read
     damaged   lines that were not what had been written
 
-    RecipeError when the folder was begun with other settings, RunError when it cannot be written or another run has it.
+    RecipeError when the folder was begun with other settings or networks (another digest), RunError when it cannot be
+    written or another run has it.
     """
 
-    def __init__(self, out: Path, settings_digest: str) -> None:
+    def __init__(self, out: Path, digest: str) -> None:
         self.outcomes: dict[str, Outcome] = {}
         self.contents: dict[str, tuple[int, int, str]] = {}
         self.damaged = 0
@@ -72,7 +73,7 @@ class Journal:
             raise RunError(f"{out} cannot be written: {error.strerror}; choose another --out") from error
         try:
             _hold(self._file.fileno(), out)
-            self._read(settings_digest)
+            self._read(digest)
         except BaseException:
             self._file.close()
             raise
@@ -82,10 +83,11 @@ class Journal:
         self._write({"outcome": asdict(outcome)})
         self.outcomes[outcome.content] = outcome
 
-    def add_content(self, path: str, size_bytes: int, changed_ns: int, content: str) -> None:
-        """Note what a file holds, so that it need not be read again to know it. RunError when it cannot be written."""
-        self._write({"file": [path, size_bytes, changed_ns, content]})
-        self.contents[path] = (size_bytes, changed_ns, content)
+    def add_contents(self, found: Mapping[str, tuple[int, int, str]]) -> None:
+        """Note what files hold, as in `contents`, so that they need not be read again to know it. RunError likewise."""
+        if found:
+            self._write(*({"file": [path, *known]} for path, known in found.items()))
+            self.contents |= found
 
     def forget(self, content: str) -> None:
         """Take a source for unfinished, in this run."""
@@ -99,10 +101,10 @@ class Journal:
     ) -> None:
         self._file.close()
 
-    def _write(self, entry: dict[str, Any]) -> None:
-        text = json.dumps(entry, sort_keys=True)
+    def _write(self, *entries: dict[str, Any]) -> None:
+        texts = [json.dumps(entry, sort_keys=True) for entry in entries]
+        rest = "".join(f"{_check(text)} {text}\n" for text in texts).encode()
         try:
-            rest = f"{_check(text)} {text}\n".encode()
             while rest:  # a disk that is nearly full takes a part of it
                 rest = rest[self._file.write(rest) :]
             os.fsync(self._file.fileno())
@@ -112,7 +114,7 @@ class Journal:
                 "it goes on from here"
             ) from error
 
-    def _read(self, settings_digest: str) -> None:
+    def _read(self, digest: str) -> None:
         self._file.seek(0)
         data = self._file.readall()
         whole = data.rfind(b"\n") + 1
@@ -122,10 +124,10 @@ class Journal:
         for entry in self._entries(data[:whole]):
             if "settings" in entry:
                 begun = True
-                if (entry["version"], entry["settings"]) != (_VERSION, settings_digest):
+                if (entry["version"], entry["settings"]) != (_VERSION, digest):
                     raise RecipeError(
-                        f"{self._path.parent} was begun with other settings ({entry['settings']}, now "
-                        f"{settings_digest}); take those again, or another --out"
+                        f"{self._path.parent} was begun with other settings or networks ({entry['settings']}, now "
+                        f"{digest}); take those again, or another --out"
                     )
             elif "file" in entry:
                 path, size_bytes, changed_ns, content = entry["file"]
@@ -136,7 +138,7 @@ class Journal:
         if not begun:
             if whole:
                 raise RecipeError(f"{self._path} is no journal of a curation, or damaged; choose another --out")
-            self._write({"settings": settings_digest, "version": _VERSION})
+            self._write({"settings": digest, "version": _VERSION})
 
     def _entries(self, data: bytes) -> Iterator[dict[str, Any]]:
         for line in data.split(b"\n")[:-1]:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -73,7 +74,7 @@ def _judge(item: Item, settings: CurationSettings) -> Iterator[Item]:
         yield item.with_figures(loudness=float(np.abs(item.arrays["audio"]).mean()))
 
 
-def _happen(item: Item, stage: str) -> dict[str, object]:
+def _happen(item: Item, stage: str) -> dict[str, Any]:
     """What the file says, after what it does in this stage."""
     path = Path(item.source)
     table = json.loads(path.read_text(encoding="utf-8"))

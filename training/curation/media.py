@@ -40,9 +40,9 @@ def pictures(
         _seek(container, begin_s, first_s)
         last_s = -1.0
         for frame in decoded(container, stream, path, say_nothing):
-            if frame.pts is None:
+            if frame.time is None:
                 continue
-            time_s = float(frame.pts * frame.time_base) - first_s
+            time_s = frame.time - first_s
             if time_s >= end_s - 1e-6:
                 return
             if time_s > max(last_s, begin_s - 1e-6):
@@ -65,7 +65,7 @@ def sound(path: Path, begin_s: float, end_s: float) -> Floats:
         _seek(container, begin_s, first_s)
         resampler, at = av.AudioResampler("fltp", rate=SAMPLE_RATE_HZ), -1
         for frame in decoded(container, stream, path, say_nothing):
-            if frame.pts is None or frame.time is None:
+            if frame.time is None:
                 continue
             if at < 0:
                 at = round((frame.time - first_s - begin_s) * SAMPLE_RATE_HZ) + count  # `count` keeps it above 0

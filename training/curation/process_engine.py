@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -54,6 +55,8 @@ class _Child:
     """One process and our end of the pipe to it."""
 
     def __init__(self, job: Job) -> None:
+        # Processes that each take all cores hinder one another, and sums in another order are other numbers.
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
         context = multiprocessing.get_context("spawn")  # a fork would take along threads and open models
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, job), daemon=True)

@@ -11,6 +11,7 @@ import importlib
 import json
 import logging
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -26,6 +27,8 @@ _REMEDY = "install it with `pip install 'avatar-driver[scale]'`, or take --engin
 # More blocks than this are a burden to the process that plans them. A second attempt has a block for each source.
 _MOST_BLOCKS = 10_000
 _STORE_BYTES = 512 * 2**20
+# Ray gives itself 30 s to start, which is too short on a busy machine; the next time its files are in memory.
+_STARTS = 3
 
 
 class RayEngine:
@@ -52,9 +55,11 @@ class RayEngine:
         blocks = len(items) if self._attempts > 1 else min(len(items), _MOST_BLOCKS)
         rows = [{"work": Work((item,)).to_bytes(), "failure": ""} for item in items]
         graph = self._data.from_items(rows, override_num_blocks=blocks)
-        for stage in job.stages:
-            graph = graph.map(_Through(stage, job), **_needs(stage))
-        graph = graph.map(_Finish(job), **_needs(job.stages[-1]))
+        with warnings.catch_warnings():  # of an option that Ray 2.64 will not have; pyproject.toml says what we need
+            warnings.simplefilter("ignore")
+            for stage in job.stages:
+                graph = graph.map(_Through(stage, job), **_needs(stage))
+            graph = graph.map(_Finish(job), **_needs(job.stages[-1]))
         for row in graph.iter_rows():
             if row["failure"]:
                 raise RunError(row["failure"])
@@ -69,17 +74,14 @@ class RayEngine:
         if self._ray.is_initialized():
             return
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        try:
-            if self.address:
+        if self.address:
+            try:
                 self._ray.init(address=self.address, **quiet)
-            else:
-                here = {"num_cpus": self.workers, "object_store_memory": self.store_bytes, "include_dashboard": False}
-                self._ray.init(address="local", **here, **quiet)
-        except Exception as error:
-            self.close()
-            if self.address:
+            except Exception as error:
                 raise RunError(f"there is no Ray cluster at {self.address} ({_first_line(error)})") from error
-            raise RunError(f"Ray does not start on this machine ({_first_line(error)}); try again") from error
+        else:
+            here = {"num_cpus": self.workers, "object_store_memory": self.store_bytes, "include_dashboard": False}
+            self._start_here(here | quiet)
         context = self._data.DataContext.get_current()
         context.max_errored_blocks = -1  # a dead worker's source is missing at the end, and done again
         context.enable_progress_bars = False  # ours counts sources
@@ -93,6 +95,16 @@ class RayEngine:
                 f"Ray's workers cannot run the curation ({str(error).strip().splitlines()[-1]}); "
                 "install the same version of this package on every machine of the cluster"
             ) from error
+
+    def _start_here(self, options: dict[str, Any]) -> None:
+        for attempt in range(_STARTS):
+            try:
+                self._ray.init(address="local", **options)
+                return
+            except Exception as error:
+                self.close()
+                if attempt + 1 == _STARTS:
+                    raise RunError(f"Ray does not start on this machine ({_first_line(error)}); try again") from error
 
 
 def _first_line(error: Exception) -> str:

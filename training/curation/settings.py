@@ -35,6 +35,8 @@ class CurationSettings:
     rate_minimum_hz        fewer pictures a second do not show lips
     face, face_detector    the networks that see; "" are the shipped ones
     presence_minimum       the network's belief below which there is no face
+    doubt_maximum          median spread that the network tells of its points, in crop sides; above it sees no face
+                           (it believes in hands and knees, but does not know where their eyes are)
     face_px_minimum        side of the face's crop (24 cm of the world), pixels
     count_every_s          how often the whole picture is searched for further faces
     yaw_maximum_deg, pitch_maximum_deg   of the head to the camera
@@ -46,6 +48,7 @@ class CurationSettings:
     lag_maximum_s          lips and voice may be so far apart
     speaker_r              correlation of lips and voice from which a face is the speaker's
     laugh_r                likewise in laughter, whose rhythm lips follow less
+    speaker_s              of pieces shorter than this more is asked, as chance agrees more: by the root of their length
 
     Lifting, see `training.curation.lifting`
     lift_steps             iterations of L-BFGS for each clip; 0: the network's own motion is kept as it is
@@ -72,6 +75,7 @@ class CurationSettings:
     face: str = ""
     face_detector: str = ""
     presence_minimum: float = 0.5
+    doubt_maximum: float = 0.03
     face_px_minimum: float = 90.0
     count_every_s: float = 0.5
     yaw_maximum_deg: float = 30.0
@@ -84,6 +88,7 @@ class CurationSettings:
     lag_maximum_s: float = 0.2
     speaker_r: float = 0.3
     laugh_r: float = 0.15
+    speaker_s: float = 7.0
 
     lift_steps: int = 40
     reprojection_maximum: float = 0.03

@@ -43,14 +43,20 @@ def speaker(item: Item, settings: CurationSettings) -> Iterator[Item]:
     """`item` with how lips and voice agree, turned down where the lips are still or follow another voice."""
     found = synchrony(item, settings)
     is_laugh = longest_bout_s(item.arrays["laughter"], settings) >= settings.laughter_s - 1e-6
-    least = settings.laugh_r if is_laugh else settings.speaker_r
+    least = least_r(item.seconds, settings, settings.laugh_r if is_laugh else settings.speaker_r)
     measured = item.with_figures(sync_r=found.r, sync_lag_s=found.lag_s, lips_motion=found.motion)
     if found.motion < _STILL:
         yield measured.reject("speaker", f"the lips are still ({found.motion:.4f} eye distances; {_STILL:g} move)")
     elif found.r < least:
-        yield measured.reject("speaker", f"lips and voice do not agree: r {found.r:.2f}, a speaker's have {least:g}")
+        yield measured.reject("speaker", f"lips and voice do not agree: r {found.r:.2f}, a speaker's have {least:.2f}")
     else:
         yield measured
+
+
+def least_r(seconds: float, settings: CurationSettings, long_r: float) -> float:
+    """The r that is asked of a piece, of which `long_r` is asked when it is long: chance reaches further in short ones,
+    by the root of their length."""
+    return long_r * max(1.0, float(np.sqrt(settings.speaker_s / seconds)))
 
 
 def synchrony(item: Item, settings: CurationSettings) -> Synchrony:

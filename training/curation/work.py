@@ -6,6 +6,7 @@ full disk or a wrong setting, comes back as a `Failure`.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import time
@@ -13,9 +14,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import msgpack
 
+import models
 from driver.errors import AvatarDriverError
 from training.curation.item import Item
 from training.curation.journal import JOURNAL, Outcome
@@ -27,6 +30,7 @@ from training.recipe import RecipeError
 PARTS = "parts"
 UNDERWAY = "underway"
 CRASHED = "crashed"
+WEIGHTS = Path(models.__file__ or "").with_name("weights")
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,12 @@ class Job:
     settings: CurationSettings
     stages: tuple[Stage, ...]
     limit_s: float = 1800.0
+
+    @property
+    def digest(self) -> str:
+        """Changes with the settings and with the shipped networks: what others saw and heard does not mix."""
+        sums = WEIGHTS.joinpath("SHA256SUMS").read_bytes()
+        return hashlib.sha256(self.settings.digest.encode() + sums).hexdigest()[:16]
 
     def part_path(self, content: str) -> Path:
         """Where the clips of a source go. By the first digits, so that no folder has a million files."""
@@ -70,7 +80,7 @@ class Work:
 
     def to_bytes(self) -> bytes:
         """The work as msgpack: numbers, strings and arrays, no code."""
-        return msgpack.packb([[piece.to_record() for piece in self.pieces], self.processor_s])
+        return cast(bytes, msgpack.packb([[piece.to_record() for piece in self.pieces], self.processor_s]))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Work:

@@ -89,8 +89,9 @@ class ShardBatches(Dataset[Batch]):
         return np.concatenate([rng.permutation(self._rows(group)) for group in groups])
 
     def _rows(self, shards: NDArray[np.int64]) -> NDArray[np.int64]:
-        rows = [np.stack([np.full(self.counts[one], one), np.arange(self.counts[one])], axis=1) for one in shards]
-        return np.concatenate(rows)
+        return np.array([(shard, row) for shard in shards for row in range(self.counts[shard])], np.int64).reshape(
+            -1, 2
+        )
 
     def _open(self, number: int) -> _Opened:
         if number not in self._opened:

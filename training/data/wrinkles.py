@@ -7,6 +7,7 @@ The truth of DECA's detail, which no photograph tells. Displacement of the surfa
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,9 +115,11 @@ class WrinkledPictures(Dataset[Batch]):
         rank: int = 0,
         is_validation: bool = False,
     ) -> None:
-        self.data, self.scene, self.batch, self.each, self.seed, self.rank = data, scene, batch, each, seed, rank
+        self.data, self.batch, self.each, self.seed, self.rank = data, batch, each, seed, rank
         self.is_validation = is_validation
-        self.people = WrinkledPeople(scene.unwrap)
+        # One of its own: the student's goes to the GPU.
+        self.scene = deepcopy(scene)
+        self.people = WrinkledPeople(self.scene.unwrap)
 
     def __len__(self) -> int:
         return 1 << 30

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from training.evaluate import audio, video
+from training.evaluate import audio, curation, video
 
-_WHAT = {"audio": audio.main, "video": video.main}
+_WHAT = {"audio": audio.main, "curation": curation.main, "video": video.main}
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ _SHORTEST_S = 2.5  # a clip in which sync can be told from chance
 _OFFSET_BY_PHONES_S = {"tanshuai0219+EDTalk.pose_source2": -0.14}
 
 # Looked at and left out, whatever their sync says.
-_NOT_SPEECH = {
+NOT_SPEECH = {
     "KwaiVGI+LivePortrait.d9": "smacks and a few sounds of the lips",
     "KwaiVGI+LivePortrait.d10": "faces made to a piece of music",
     "tanshuai0219+EDTalk.uncrop_Obama": "the speech of LIA's obama.mp4 once more, in another crop",
@@ -122,7 +122,7 @@ def clip_of(recording: Recording, face_model: Path) -> tuple[Line, Clip, dict[st
         seen=float(np.mean(rows.weight > 0.5)),
         **asdict(sync),
         offset_s=offset_s,
-        is_kept=is_talking and hops * HOP_S >= _SHORTEST_S and recording.name not in _NOT_SPEECH,
+        is_kept=is_talking and hops * HOP_S >= _SHORTEST_S and recording.name not in NOT_SPEECH,
     )
     # A person's way of talking is a style of its own.
     style = f"person_{recording.person}"

@@ -1,10 +1,10 @@
 """Learns the corrections of one person: which part of what the points show is not told, and can be told from the rest.
 
 The truth is the recording's own: the face's points, in which the network errs less than in the motion that it tells,
-smoothed over neighbouring pictures, with the resting level of each measure taken out, but for lips (closed is 0) and
-lids (open is 0, shut is 1). What differs is learnt by ridge regression, whose strength is found on stretches of the
-recording that were left out; and as the points err too, each correction is weakened by v / (v + d^2): v is the mean
-square of what differs, d what the points themselves are unsure of.
+smoothed over neighbouring pictures. The resting level of each measure is taken out, since it is who somebody is, but
+for the lips, which are at 0 when they touch. What differs is learnt by ridge regression, whose strength is found on
+stretches of the recording that were left out; and as the points err too, each correction is weakened by v / (v + d^2):
+v is the mean square of what differs, d what the points themselves are unsure of.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ _FOLDS = 5
 _LEAST_SPREAD = np.concatenate([np.full(50, 0.1), np.full(3, 0.01), np.full(2, 0.03), np.full(4, 0.02)])
 _MOST_QUANTILE = 0.99
 # A part is kept that is better by so much where it did not learn.
-_LEAST_GAIN = 0.1
+_LEAST_GAIN, _LEAST_FOLLOWING = 0.1, 0.5
 _SMOOTHING = np.array([0.25, 0.5, 0.25])
 # Of all pictures, how many show the eye wider than its open lids are taken to be; and the gap of shut ones over that.
 _OPEN_QUANTILE, _SHUT_RANGE = 0.75, (0.08, 0.3)
-_SHUT_QUANTILE, _OPEN_PITCH_RAD = 0.003, 0.6
+_SHUT_QUANTILE = 0.003
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class Lesson:
 
 def lesson(seen: Seen) -> Lesson:
     """What `seen` teaches."""
-    counts = seen.is_seen & (np.abs(seen.told[:, -4:-2]).max(axis=1) < _OPEN_PITCH_RAD)
+    counts = seen.is_seen
     told_motion = seen.told.astype(np.float64)
     said = told_measures(seen.told, seen.rotation)
     shown = _smoothed(seen_measures(seen.points_px))
@@ -75,10 +75,10 @@ def lesson(seen: Seen) -> Lesson:
         shown[:, column] = _closure(shown[:, column] / np.maximum(said[:, column], 1.0), counts)
         said[:, column] = seen.told[:, lid]
     counts = counts & np.isfinite(shown).all(axis=1)
-    has_rest = np.ones(len(MEASURES), bool)
-    has_rest[[LIPS, *LID_COLUMNS]] = False
     for values in (shown, said):
-        values[:, has_rest] -= np.median(values[counts][:, has_rest], axis=0)
+        rest = np.median(values[counts], axis=0)
+        rest[LIPS] = 0.0
+        values -= rest
     return Lesson(told_motion, said, shown, counts)
 
 
@@ -101,28 +101,65 @@ def learn(taught: Lesson) -> dict[str, Correction]:
     return made
 
 
-def errors(taught: Lesson, corrections: dict[str, Correction]) -> tuple[Doubles, Doubles]:
-    """Mean absolute error of each measure [10] as told, and as corrected: NaN for one without a correction."""
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Of each measure [10]; NaN for one without a correction.
+
+    before, after   mean absolute error as told, and as corrected
+    follows         Pearson's r of the corrected measure with the seen one; 0 where either rests
+    """
+
+    before: Doubles
+    after: Doubles
+    follows: Doubles
+
+
+def judge(taught: Lesson, corrections: dict[str, Correction]) -> Judged:
+    """How well `corrections` do on pictures that they were not learnt from, or were."""
     told, differs = taught.told[taught.counts], taught.differs[taught.counts]
-    after = np.full(len(MEASURES), np.nan)
+    said, shown = taught.told_measures[taught.counts], taught.seen_measures[taught.counts]
+    after, follows = np.full((2, len(MEASURES)), np.nan)
     for column, name in enumerate(MEASURES):
         if name in corrections:
-            one = corrections[name]
-            amount = np.clip(one.bias + told @ np.array(one.reads), -one.most, one.most)
+            amount = amounts(corrections[name], told)
             after[column] = np.abs(differs[:, column] - amount).mean()
-    return np.abs(differs).mean(axis=0), after
+            follows[column] = _correlation(said[:, column] + amount, shown[:, column])
+    return Judged(np.abs(differs).mean(axis=0), after, follows)
 
 
-def better_parts(before: Doubles, after: Doubles) -> list[str]:
-    """The names of PARTS whose error fell by a tenth or more, all measures of one in their own doubt."""
-    return [
-        part for part, names in PARTS.items() if _sum_of(after, names) <= (1.0 - _LEAST_GAIN) * _sum_of(before, names)
-    ]
+def amounts(correction: Correction, told: Doubles) -> Doubles:
+    """What is added to a measure [F], of what is told [F, 59]."""
+    return np.clip(correction.bias + told @ np.array(correction.reads), -correction.most, correction.most)
 
 
-def _sum_of(values: Doubles, names: Sequence[str]) -> float:
-    columns = [MEASURES.index(name) for name in names]
-    return float((values[columns] / _DOUBT[columns]).sum())
+def better_parts(judged: Sequence[Judged]) -> list[str]:
+    """The names of PARTS whose error fell by a tenth or more, all measures of one in their own doubt, that are worse in
+    none of `judged`, and that follow what is seen. (Of points that tell of nothing, a still face would be nearest.)
+    """
+    return [part for part, names in PARTS.items() if _is_better(judged, [MEASURES.index(name) for name in names])]
+
+
+def mean_errors(judged: Sequence[Judged], part: str) -> tuple[float, float]:
+    """Mean error of a part's measures before and after."""
+    columns = [MEASURES.index(name) for name in PARTS[part]]
+    before, after = (np.mean([getattr(one, name)[columns].mean() for one in judged]) for name in ("before", "after"))
+    return float(before), float(after)
+
+
+def _is_better(judged: Sequence[Judged], columns: list[int]) -> bool:
+    before, after = (
+        np.array([(getattr(one, name)[columns] / _DOUBT[columns]).sum() for one in judged])
+        for name in ("before", "after")
+    )
+    follows = np.mean([one.follows[columns].mean() for one in judged])
+    is_less = after.sum() <= (1.0 - _LEAST_GAIN) * before.sum()
+    return bool(is_less and (after <= before).all() and follows >= _LEAST_FOLLOWING)
+
+
+def _correlation(one: Doubles, other: Doubles) -> float:
+    if np.ptp(one) == 0.0 or np.ptp(other) == 0.0:
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 def _ridge(read: Doubles, wanted: Doubles, strength: float) -> Doubles:

@@ -3,6 +3,7 @@ learn."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,15 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driver.correction import weights_of
-from driver.face_adapter import MEASURES, AdaptedFace, FaceAdapter
-from driver.learnt import SpokenWay, rounded
+from driver.face_adapter import AdaptedFace, FaceAdapter
+from driver.learnt import LARGEST_SHAPE, SpokenWay, rounded
 from driver.profile import CALIBRATED_SHAPES, LARGEST_REST, HeadRest, Profile
 from driver.rest_learner import RestLearner
 from driver.runtime import OnnxModel
-from driver.types import HOP_NS
 from models.head.arkit import ArkitMap
 from protocol.frame import ARKIT_SHAPES
-from training.personalise.correction import PARTS, better_parts, errors, learn, lesson
+from training.personalise.correction import PARTS, Judged, better_parts, judge, learn, lesson, mean_errors
 from training.personalise.measures import LIPS
 from training.personalise.recording import Seen
 from training.personalise.voice_habits import has_styles, speak, spoken_way
@@ -26,10 +26,8 @@ from training.personalise.voice_habits import has_styles, speak, spoken_way
 Floats = NDArray[np.float32]
 
 TRACKER = "native"
-# Of the recording's time: what is learnt from first, before the rest judges. Then all of it teaches what was better.
-_LEARNT_SHARE = 2.0 / 3.0
-# Pictures that say anything about a part.
-_LEAST_PICTURES = 30
+# Fewer, and the thirds say nothing.
+_LEAST_PICTURES = 100
 
 
 @dataclass(frozen=True)
@@ -41,14 +39,16 @@ class VoiceFile:
 
 
 def learn_face(seen: Seen, weights: str) -> tuple[FaceAdapter, list[str]]:
-    """The adapter of the person in `seen` to the network with the SHA-256 `weights`, and a sentence for each part."""
-    first, rest = _split(seen)
-    nothing = FaceAdapter(weights, tuple(seen.shape.tolist()), {})
-    if min(first.is_seen.sum(), rest.is_seen.sum()) < _LEAST_PICTURES:
-        return rounded(nothing), ["face: it is well seen in one part of the recording only; left as it was"]
-    before, after = errors(lesson(rest), learn(lesson(first)))
-    kept = better_parts(before, after)
-    said = [_verdict(part, before, after, part in kept) for part in PARTS]
+    """The adapter of the person in `seen` to the network with the SHA-256 `weights`, and a sentence for each part.
+
+    Each third of the recording judges what the other two teach; what is better, all three teach.
+    """
+    nothing = FaceAdapter(weights, tuple(seen.shape.clip(-LARGEST_SHAPE, LARGEST_SHAPE).tolist()), {})
+    if seen.is_seen.sum() < _LEAST_PICTURES:
+        return rounded(nothing), ["face: it is well seen in too few pictures; left as it was"]
+    judged = [judge(lesson(seen.part(*third)), learn(lesson(seen.without(*third)))) for third in seen.thirds()]
+    kept = better_parts(judged)
+    said = [_verdict(part, judged, part in kept) for part in PARTS]
     if kept:
         all_of_it = learn(lesson(seen))
         chosen = {name: all_of_it[name] for part in kept for name in PARTS[part]}
@@ -64,7 +64,7 @@ def learn_voice(seen: Seen, sound: Floats, voice: VoiceFile | None) -> tuple[Spo
         return None, ["voice: the recording is silent, so only the face was learnt"]
     taught = lesson(seen)
     spoken = speak(voice.model, sound, seen.times_s, taught.seen_measures[:, LIPS], taught.counts)
-    return spoken_way(spoken, round(_middle_s(seen) * 1e9) // HOP_NS, voice.weights)
+    return spoken_way(spoken, voice.weights)
 
 
 def profile_of(
@@ -89,17 +89,6 @@ def profile_of(
     return Profile(TRACKER, made, rest, {}, head, before.sound if before is not None else None, face, voice)
 
 
-def _split(seen: Seen) -> tuple[Seen, Seen]:
-    middle_s = _middle_s(seen)
-    return seen.part(-np.inf, middle_s), seen.part(middle_s, np.inf)
-
-
-def _middle_s(seen: Seen) -> float:
-    """Where the first part ends: at its share of the pictures in which the face is well seen."""
-    known = seen.times_s[seen.is_seen]
-    return float(known[min(round(_LEARNT_SHARE * len(known)), len(known) - 1)])
-
-
 def _middle_pose(seen: Seen) -> HeadRest:
     def middle(part: str) -> tuple[float, float, float]:
         rows = [getattr(motion, part) for motion, known in zip(seen.motions, seen.is_seen, strict=True) if known]
@@ -109,9 +98,8 @@ def _middle_pose(seen: Seen) -> HeadRest:
     return HeadRest(middle("head_rotation"), middle("head_translation"))
 
 
-def _verdict(part: str, before: NDArray[np.float64], after: NDArray[np.float64], is_kept: bool) -> str:
-    columns = [MEASURES.index(name) for name in PARTS[part]]
+def _verdict(part: str, judged: Sequence[Judged], is_kept: bool) -> str:
     unit, scale = ("%", 100.0) if part == "eyelids" else ("mm", 1.0)
-    was, became = scale * before[columns].mean(), scale * after[columns].mean()
+    before, after = (scale * error for error in mean_errors(judged, part))
     end = "kept" if is_kept else "not enough better; left as it was"
-    return f"{part}: {was:.2f} {unit} off before, {became:.2f} {unit} after; {end}"
+    return f"{part}: {before:.2f} {unit} off before, {after:.2f} {unit} after; {end}"

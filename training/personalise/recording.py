@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,6 @@ from driver.capture.media_video import VideoFile
 from driver.errors import MediaError
 from driver.face_adapter import told_of
 from driver.face_search import Detector, faces_in
-from driver.native_face import NativeFace
 from driver.types import Motion, VideoFrame
 from models.head.landmarks import FACE_POINTS
 from training.evaluate.real_faces import hear, played
@@ -27,11 +28,19 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-SHORTEST_S = 20.0
+SHORTEST_S = 15.0
 _SEEN = 0.5  # confidence of every region from which a face teaches
 _LONGEST_GAP_S = 0.2  # between pictures; what is longer was not filmed
 # Two people: a second face at least half as large as the first, in a tenth of the pictures that are searched.
 _SEARCHED_EVERY_S, _SECOND_FACE, _MOST_SECOND = 1.0, 0.5, 0.1
+
+
+class Face(Protocol):
+    """What is asked of `driver.native_face.NativeFace`."""
+
+    points_px: Floats | None
+
+    def process(self, item: VideoFrame) -> list[Motion]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +86,18 @@ class Seen:
         told = [motion.shape for motion, seen in zip(self.motions, self.is_seen, strict=True) if seen]
         return np.mean([shape for shape in told if shape is not None], axis=0).astype(np.float32)
 
+    def without(self, begin_s: float, end_s: float) -> Seen:
+        """All other pictures than those of `part`."""
+        before, after = self.part(-np.inf, begin_s), self.part(end_s, np.inf)
+        return Seen(before.motions + after.motions, np.concatenate([before.points_px, after.points_px]))
+
+    def thirds(self) -> tuple[tuple[float, float], ...]:
+        """(begin_s, end_s) of three parts, in each of which the face is well seen in as many pictures."""
+        known = self.times_s[self.is_seen]
+        inner = [float(known[round(share * len(known))]) for share in (1 / 3, 2 / 3)]
+        edges = [-np.inf, *inner, np.inf]
+        return tuple(pairwise(edges))
+
     def part(self, begin_s: float, end_s: float) -> Seen:
         """The pictures of begin_s <= time < end_s."""
         chosen = np.flatnonzero((self.times_s >= begin_s) & (self.times_s < end_s))
@@ -85,7 +106,7 @@ class Seen:
 
 def watch(
     frames: Iterable[VideoFrame],
-    face: NativeFace,
+    face: Face,
     detector: Detector,
     name: str,
     progress: Callable[[float], None] = lambda seconds: None,
@@ -125,7 +146,7 @@ def watch(
     return seen
 
 
-def watch_file(path: Path, face: NativeFace, detector: Detector, progress: Callable[[float], None]) -> Seen:
+def watch_file(path: Path, face: Face, detector: Detector, progress: Callable[[float], None]) -> Seen:
     """The same of a video file; MediaError also for one that cannot be read."""
     return watch(played(VideoFile(path, 0, realtime=False)), face, detector, path.name, progress)
 

@@ -25,14 +25,14 @@ Floats = NDArray[np.floating]
 Flags = NDArray[np.bool_]
 
 _HOP_S = HOP_NS / 1e9
-# Speech with lips in sight that is needed to learn from, and to judge by.
-_LEAST_LEARNT_S, _LEAST_JUDGED_S = 6.0, 3.0
+# Speech with lips in sight that every third of a recording must have.
+_LEAST_SPOKEN_S = 2.5
 _SPEECH = 0.5
 # Recorders put sound and picture apart, but hardly by more.
 _SEARCHED_S = 0.3
 # Under this the lips do not follow this voice: a dubbed clip, or a silent one who is talked to.
 _LEAST_R = 0.3
-_LEAST_GAIN_R, _LEAST_GAIN = 0.02, 0.1
+_LEAST_GAIN_R, _LEAST_GAIN = 0.03, 0.1
 _STRENGTH_RANGE = (0.5, HIGHEST_STRENGTH)
 _QUANTILES = np.linspace(0.05, 0.95, 19)
 
@@ -43,12 +43,19 @@ class Spoken:
 
     opening_mm   style -> float32 [H], between the lips; "" is no style
     speech       [H], probability        shown_mm [H], of the filmed lips        is_shown [H]
+    at_s         float64 [H]: the instants
     """
 
     opening_mm: dict[str, Floats]
     speech: Floats
     shown_mm: Floats
     is_shown: Flags
+    at_s: Floats
+
+    @property
+    def is_used(self) -> Flags:
+        """[H]: where somebody is heard who is seen."""
+        return np.asarray((self.speech > _SPEECH) & self.is_shown)
 
 
 def speak(model: OnnxModel, sound: Floats, times_s: Floats, shown_mm: Floats, counts: Flags) -> Spoken:
@@ -72,45 +79,66 @@ def speak(model: OnnxModel, sound: Floats, times_s: Floats, shown_mm: Floats, co
         speech,
         np.interp(at_s, times_s[counts], shown_mm[counts]),
         np.interp(at_s, times_s, counts.astype(np.float64), left=0.0, right=0.0) > 0.99,
+        at_s,
     )
 
 
-def spoken_way(spoken: Spoken, learnt_hops: int, weights: str) -> tuple[SpokenWay | None, list[str]]:
-    """What was found, None where nothing is better, and a sentence for each thing; learnt from the first hops."""
-    used = (spoken.speech > _SPEECH) & spoken.is_shown
-    first, rest = used.copy(), used.copy()
-    first[learnt_hops:] = False
-    rest[:learnt_hops] = False
-    if first.sum() * _HOP_S < _LEAST_LEARNT_S or rest.sum() * _HOP_S < _LEAST_JUDGED_S:
-        return None, [
-            f"voice: {used.sum() * _HOP_S:.0f} s of speech with the mouth in sight are too little to learn from"
-        ]
-    plain = spoken.opening_mm[""]
-    lag_s, r = best_lag(plain, spoken.shown_mm, first.astype(np.float32), _SEARCHED_S)
-    if r < _LEAST_R:
-        return None, [f"voice: the lips do not follow the sound (r {r:.2f}); left as it was"]
-    lag = round(lag_s / _HOP_S)
+def spoken_way(spoken: Spoken, weights: str) -> tuple[SpokenWay | None, list[str]]:
+    """What was found, None where nothing is better, and a sentence for each thing.
 
-    def follows(style: str, where: Flags) -> float:
-        return lagged_r(spoken.opening_mm[style], spoken.shown_mm, where.astype(np.float32), lag)
+    Each third of the hops judges what the other two teach; what is better, all of them teach.
+    """
+    everywhere = np.ones(len(spoken.speech), bool)
+    thirds = [np.isin(np.arange(len(everywhere)), part) for part in np.array_split(np.arange(len(everywhere)), 3)]
+    least_s = min(spoken.is_used[third].sum() for third in thirds) * _HOP_S
+    if least_s < _LEAST_SPOKEN_S:
+        return None, [f"voice: a third of the recording has {least_s:.0f} s of speech, too little to learn from"]
+    plain_r = followed(spoken, "", everywhere)
+    if plain_r < _LEAST_R:
+        return None, [f"voice: the lips do not follow the sound (r {plain_r:.2f}); left as it was"]
+    style, said_of_style = _style(spoken, thirds)
+    offs = [
+        (sizes_off(spoken, "", 1.0, third), sizes_off(spoken, style, strength_of(spoken, style, ~third), third))
+        for third in thirds
+    ]
+    before_mm, after_mm = np.mean(offs, axis=0)
+    strength = strength_of(spoken, style, everywhere)
+    if after_mm > (1.0 - _LEAST_GAIN) * before_mm or any(after > before for before, after in offs):
+        said = f"articulation: openings are {before_mm:.2f} mm off, {after_mm:.2f} with {strength:g}; left as it was"
+        return (SpokenWay(weights, 1.0, style) if style else None), [said_of_style, said]
+    said = f"articulation: {strength:g}; openings are {after_mm:.2f} mm off, {before_mm:.2f} before"
+    return SpokenWay(weights, strength, style), [said_of_style, said]
 
-    best = max(spoken.opening_mm, key=lambda style: follows(style, first))
-    style = best if follows(best, rest) >= follows("", rest) + _LEAST_GAIN_R else ""
-    said = ["style of speech: none of those that the voice model has is nearer; left as it was"]
-    if style:
-        r_before, r_after = follows("", rest), follows(style, rest)
-        said = [f"style of speech: {style}; the lips follow it with r {r_after:.2f}, {r_before:.2f} before"]
-    opened = spoken.opening_mm[style]
-    heard, shown = _sizes(opened, spoken.shown_mm, first)
-    strength = round(float(np.clip(heard @ shown / max(float(heard @ heard), 1e-6), *_STRENGTH_RANGE)), 2)
-    heard, shown = _sizes(opened, spoken.shown_mm, rest)
-    plain_heard, _ = _sizes(plain, spoken.shown_mm, rest)
-    before, after = np.abs(plain_heard - shown).mean(), np.abs(strength * heard - shown).mean()
-    if after > (1.0 - _LEAST_GAIN) * before:
-        said.append(f"articulation: openings are {before:.2f} mm off, {after:.2f} with {strength:g}; left as it was")
-        return (SpokenWay(weights, 1.0, style) if style else None), said
-    said.append(f"articulation: {strength:g}, openings are {after:.2f} mm off instead of {before:.2f}")
-    return SpokenWay(weights, strength, style), said
+
+def _style(spoken: Spoken, thirds: list[Flags]) -> tuple[str, str]:
+    """The style that is nearest wherever it is asked for, and better wherever it is judged; "" for none."""
+    nearest = [max(spoken.opening_mm, key=lambda style, rest=~third: followed(spoken, style, rest)) for third in thirds]
+    style = nearest[0]
+    before, after = ([followed(spoken, name, third) for third in thirds] for name in ("", style))
+    gains = np.subtract(after, before)
+    if len(set(nearest)) > 1 or style == "" or gains.min() < 0.0 or gains.mean() < _LEAST_GAIN_R:
+        return "", "style of speech: none of those that the voice model has is surely nearer; left as it was"
+    r_after, r_before = np.mean(after), np.mean(before)
+    return style, f"style of speech: {style}; the lips follow it with r {r_after:.2f}, {r_before:.2f} before"
+
+
+def strength_of(spoken: Spoken, style: str, where: Flags) -> float:
+    """The articulation that brings the style's openings to the size of the lips'."""
+    heard, shown = _sizes(spoken, style, where)
+    return round(float(np.clip(heard @ shown / max(float(heard @ heard), 1e-6), *_STRENGTH_RANGE)), 2)
+
+
+def followed(spoken: Spoken, style: str, where: Flags) -> float:
+    """Pearson's r of the lips' opening with the style's, at the lag of sound and picture."""
+    lag_s, _ = best_lag(spoken.opening_mm[""], spoken.shown_mm, spoken.is_used.astype(np.float32), _SEARCHED_S)
+    weight = (spoken.is_used & where).astype(np.float32)
+    return lagged_r(spoken.opening_mm[style], spoken.shown_mm, weight, round(lag_s / _HOP_S))
+
+
+def sizes_off(spoken: Spoken, style: str, strength: float, where: Flags) -> float:
+    """Mean distance, mm, of the quantiles of the style's openings at this strength from those of the lips."""
+    heard, shown = _sizes(spoken, style, where)
+    return float(np.abs(strength * heard - shown).mean())
 
 
 def has_styles(model: OnnxModel) -> bool:
@@ -122,6 +150,7 @@ def has_styles(model: OnnxModel) -> bool:
     return bool(model.styles)
 
 
-def _sizes(heard: Floats, shown: Floats, where: Flags) -> tuple[Floats, Floats]:
-    """Quantiles of both."""
-    return np.quantile(heard[where], _QUANTILES), np.quantile(shown[where], _QUANTILES)
+def _sizes(spoken: Spoken, style: str, where: Flags) -> tuple[Floats, Floats]:
+    used = spoken.is_used & where
+    heard, shown = spoken.opening_mm[style][used], spoken.shown_mm[used]
+    return np.quantile(heard, _QUANTILES), np.quantile(shown, _QUANTILES)

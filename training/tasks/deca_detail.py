@@ -37,6 +37,9 @@ from training.tasks.deca_coarse import EncoderChoice, load_coarse
 from training.tasks.voice_data import on_device_of
 
 _MM = 1000.0
+# Adam adds 1e-8 to the size of every gradient. Of means over texels, by way of tenths of millimetres, the encoder's are
+# 1e-9: without a scale it hardly learns.
+_LOSS_SCALE = 1000.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +99,7 @@ class DetailStudent(nn.Module):
             texels = self.scene.texels(face, batch["picture"], batch["mask"])
             found = self.losses(joined(face, face), torch.cat([detail, detail[order]]), texels.twice())
             weighted = {name: getattr(self.recipe.weights, name) * loss for name, loss in found.items()}
-            return {**weighted, "total": torch.stack(list(weighted.values())).sum()}
+            return {**weighted, "total": _LOSS_SCALE * torch.stack(list(weighted.values())).sum()}
 
     def losses(self, face: FaceCode, detail: Tensor, texels: Texels) -> Losses:
         """All losses by the names of `DetailWeights`, unweighted."""

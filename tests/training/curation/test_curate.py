@@ -101,6 +101,20 @@ def test_nothing_is_done_twice(videos: Path, tmp_path: Path, wanted: dict[str, b
     assert result(tmp_path) == wanted
 
 
+def test_other_settings_and_other_networks_do_not_mix(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, weights = tmp_path / "out", tmp_path / "weights"
+    curate([videos], job_in(out), Here(), SIZE_MB)
+    with pytest.raises(RecipeError, match="was begun with other settings or networks"):
+        curate([videos], replace(job_in(out), settings=CurationSettings(clip_s=3.0)), Here(), SIZE_MB)
+    weights.mkdir()
+    (weights / "SHA256SUMS").write_text("another voice")
+    monkeypatch.setattr(work_module, "WEIGHTS", weights)
+    with pytest.raises(RecipeError, match="was begun with other settings or networks"):
+        curate([videos], job_in(out), Here(), SIZE_MB)
+
+
 def test_videos_that_are_added_later_are_all_that_is_done(tmp_path: Path) -> None:
     videos, out = tmp_path / "videos", tmp_path / "out"
     videos.mkdir()
@@ -237,7 +251,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_what_is_finished(
         patch.setattr(shards_module._Hashed, "write", limited)
         with pytest.raises(RunError, match=r"cannot be written: No space left on device; make room and run the same"):
             curate([videos], job_in(tmp_path), Here(), SIZE_MB)
-    with Journal(tmp_path, SETTINGS.digest) as journal:
+    with Journal(tmp_path, job_in(tmp_path).digest) as journal:
         assert len(journal.outcomes) == done
     engine = Here()
     curate([videos], job_in(tmp_path), engine, SIZE_MB)

@@ -25,7 +25,7 @@ def outcome(number: int) -> Outcome:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     out = tmp_path_factory.mktemp("whole")
     with Journal(out, "digest") as journal:
-        journal.add_content("/videos/0.mp4", 5, 7, "0")
+        journal.add_contents({"/videos/0.mp4": (5, 7, "0")})
         for number in range(5):
             journal.add(outcome(number))
     return (out / JOURNAL).read_bytes()
@@ -77,7 +77,7 @@ def test_a_flipped_byte_costs_no_more_than_the_lines_that_it_is_in(
 
 def test_other_settings_do_not_mix(whole: bytes, tmp_path: Path) -> None:
     (tmp_path / JOURNAL).write_bytes(whole)
-    with pytest.raises(RecipeError, match=r"was begun with other settings \(digest, now others\).*another --out"):
+    with pytest.raises(RecipeError, match=r"other settings or networks \(digest, now others\).*another --out"):
         Journal(tmp_path, "others")
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from models.head.landmarks import FACE_POINTS
 from models.perceptual.emotion import EMOTIONS, EmotionNetwork
 from training.checkpoints import CheckpointError
 from training.data import build_emotion_heads
@@ -20,6 +21,7 @@ from training.run import main
 from training.tasks.emoca import load_emoca
 
 SIDE_PX = 48
+CORNERS = (61, 291)  # of the mouth, the subject's right and left
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,10 @@ def test_heads_show_what_is_said_of_them(stores: Path) -> None:
     assert set(pictures.people(np.arange(16))) == {"head-0-00000"}
     points = np.asarray(store.truths)[:, COLUMNS_OF["points"]].reshape(32, -1, 2)
     assert ((points > 0.1) & (points < 0.9)).all()
+    # Upright, the subject's left at the right, however they are turned.
+    right, left, bridge = (points[:, FACE_POINTS.index(number)] for number in (*CORNERS, 168))
+    assert (left[:, 0] > right[:, 0] + 0.05).all()
+    assert (left[:, 1] > bridge[:, 1] + 0.1).all()
     # The points lie on the head: it is drawn there, and not in the corner.
     for picture, of_one in zip(np.asarray(store.pictures, np.float64), points, strict=True):
         x, y = (of_one * PICTURE_PX).astype(int).T
