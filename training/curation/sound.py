@@ -53,14 +53,19 @@ def listen(item: Item, settings: CurationSettings) -> Iterator[Item]:
 def hear(audio: Floats, settings: CurationSettings) -> dict[str, Floats]:
     """`speech` and `laughter` 0..1 and `voice_gap`, the opening of the lips in m that the voice asks for: [hops]."""
     motions = _motions(audio, settings.voice)
-    rows = {
+    is_yamnet = settings.laughter_detector == "yamnet"
+    return {
         "speech": np.array([motion.speech for motion in motions], np.float32),
-        "laughter": np.array([motion.laughter for motion in motions], np.float32),
+        "laughter": laughter_in(audio, settings) if is_yamnet else _laughter_of(motions),
         "voice_gap": _gaps_m(motions),
     }
+
+
+def laughter_in(audio: Floats, settings: CurationSettings) -> Floats:
+    """Probability of laughter [hops], as the chosen detector hears it."""
     if settings.laughter_detector == "yamnet":
-        rows["laughter"] = _yamnet_laughter(audio, settings.yamnet)
-    return rows
+        return likely_laughter(_yamnet(settings.yamnet).rows(audio))
+    return _laughter_of(_motions(audio, settings.voice))
 
 
 def laughing_bouts(laughter: Floats, settings: CurationSettings) -> list[tuple[int, int]]:
@@ -105,9 +110,8 @@ def _lips() -> LandmarkRig:
     return LandmarkRig(open_head(), open_head_landmarks(), np.array([*INNER_LIPS[0], *INNER_LIPS[1]]))
 
 
-def _yamnet_laughter(audio: Floats, path: str) -> Floats:
-    """YAMNet's opinion as a probability: as in the labels of the laugh branch (training.data.laughter)."""
-    return likely_laughter(_yamnet(path).rows(audio))
+def _laughter_of(motions: list[Motion]) -> Floats:
+    return np.array([motion.laughter for motion in motions], np.float32)
 
 
 @cache
