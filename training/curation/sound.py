@@ -20,10 +20,11 @@ from training.curation.media import sound
 from training.curation.settings import CurationSettings, path_or_none
 from training.data.bursts import bouts, loudness_db
 from training.data.clips import HOP_S, HOP_SAMPLES, Floats
-from training.data.laughter import likely_laughter
-from training.data.yamnet import Yamnet
+from training.data.yamnet import LAUGHTER, Yamnet
 
 _LOUD_PERCENTILE = 90.0
+# YAMNet's scores for laughter are low: at this one it is as likely laughter as not (docs/curation.md).
+_EVEN_SCORE = 0.05
 
 
 def listen(item: Item, settings: CurationSettings) -> Iterator[Item]:
@@ -64,7 +65,8 @@ def hear(audio: Floats, settings: CurationSettings) -> dict[str, Floats]:
 def laughter_in(audio: Floats, settings: CurationSettings) -> Floats:
     """Probability of laughter [hops], as the chosen detector hears it."""
     if settings.laughter_detector == "yamnet":
-        return likely_laughter(_yamnet(settings.yamnet).rows(audio))
+        score = np.max(_yamnet(settings.yamnet).rows(audio)[:, LAUGHTER], axis=1)
+        return np.asarray(score / (score + _EVEN_SCORE), np.float32)
     return _laughter_of(_motions(audio, settings.voice))
 
 
