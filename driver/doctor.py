@@ -13,6 +13,7 @@ import onnxruntime  # pyright: ignore[reportMissingTypeStubs]
 from rich.console import Console
 
 from driver.config import PREVIEW_PORT, Settings
+from driver.detail import DetailFile
 from driver.encode import AudioEncoder
 from driver.errors import AvatarDriverError
 from driver.face_model import locate_face_model
@@ -55,6 +56,7 @@ def findings(settings: Settings) -> Iterator[Finding]:
         ("cameras", lambda: _cameras(settings)),
         ("microphones", _microphones),
         ("face model", lambda: _face_model(settings)),
+        ("skin detail", lambda: _detail(settings)),
         ("audio model", lambda: _audio_model(settings)),
         ("head", lambda: f"{open_head().id}, {len(open_head().v_template)} vertices"),
         ("GPU", _gpu),
@@ -110,6 +112,14 @@ def _face_model(settings: Settings) -> str:
         return "not here yet; the first run with a camera downloads it (3.6 MB), or name it with --face-model FILE"
     load_face_networks(path)
     return str(path)
+
+
+def _detail(settings: Settings) -> str:
+    if settings.detail is None:
+        return "not asked for"
+    file = Path(settings.detail)
+    network = DetailFile(file, "cpu")
+    return f"{file.name} reads crops of {network.picture_px} pixels, codes of {network.id}"
 
 
 def _audio_model(settings: Settings) -> str:

@@ -15,6 +15,7 @@ from driver.assemble import assemble, demo_sample
 from driver.capture.retry import say_nothing
 from driver.config import Settings
 from driver.detail import DetailFile, DetailReader, DetailSettings
+from driver.doctor import findings
 from driver.errors import ModelError, UsageError
 from driver.framing import FrameBuilder, FrameSettings
 from driver.fuse import Fused
@@ -203,10 +204,25 @@ def test_a_file_is_read_and_others_are_refused(tmp_path: Path) -> None:
         DetailFile(mood)
 
 
+def test_the_doctor_looks_at_the_file(tmp_path: Path) -> None:
+    def said(file: str | None) -> tuple[bool, str]:
+        found = next(one for one in findings(Settings(out=(), detail=file)) if one.subject == "skin detail")
+        return found.is_ok, found.text
+
+    assert said(None) == (True, "not asked for")
+    assert said(str(network_file(tmp_path / "mine.onnx"))) == (
+        True,
+        "mine.onnx reads crops of 16 pixels, codes of mean/1",
+    )
+    is_ok, text = said(str(tmp_path / "none.onnx"))
+    assert not is_ok
+    assert "there is no detail network" in text
+
+
 def test_it_needs_pictures_and_the_open_head(tmp_path: Path) -> None:
     file = str(network_file(tmp_path / "detail.onnx"))
     with pytest.raises(UsageError, match="give --webcam or --video"):
-        assemble(Settings(audio="none", detail=file, out=()), say_nothing)
+        assemble(Settings(audio=str(demo_sample()), detail=file, out=()), say_nothing)
 
 
 def test_a_recording_of_the_sample_carries_it(tmp_path: Path) -> None:

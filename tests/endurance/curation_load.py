@@ -94,9 +94,10 @@ def cut(source: Path, path: Path, seconds: float, kind: str) -> None:
         ours.mux(audio.encode(None))
 
 
-def run(files: Path, out: Path, name: str, engine: list[str], kill: bool) -> None:
-    """One curation from nothing, watched."""
-    shutil.rmtree(out, ignore_errors=True)
+def run(files: Path, out: Path, name: str, engine: list[str], kill: bool, resume: bool) -> None:
+    """One curation, watched."""
+    if not resume:
+        shutil.rmtree(out, ignore_errors=True)
     sources = len(list(files.iterdir()))
     command = [sys.executable, "-m", "training.curation", str(files), "--out", str(out), *engine, *SETTINGS]
     began, killed = time.monotonic(), not kill
@@ -109,7 +110,7 @@ def run(files: Path, out: Path, name: str, engine: list[str], kill: bool) -> Non
         done = finished(out)
         memory.append((time.monotonic() - began, sum(map(memory_mb, tree)), done))
         if not killed and done >= sources * 3 // 8:  # half of them: a quarter are copies
-            workers = [pid for pid in tree if words(pid).startswith("ray::") and "IDLE" not in words(pid)]
+            workers = [pid for pid in tree if words(pid).startswith("ray::Map")]
             if workers:
                 os.kill(workers[0], signal.SIGKILL)
                 killed = True
@@ -180,6 +181,7 @@ def main() -> None:
     parser.add_argument("source", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--only", choices=("process", "ray", "killed"), default="")
+    parser.add_argument("--resume", action="store_true", help="go on with what is in OUT")
     chosen = parser.parse_args()
     if chosen.what == "make":
         make(chosen.source, chosen.out)
@@ -187,7 +189,7 @@ def main() -> None:
     two = ["--engine", "ray", "--workers", "2"]
     for name, engine in (("process", []), ("ray", two), ("killed", two)):
         if chosen.only in ("", name):
-            run(chosen.source, chosen.out / name, name, engine, kill=name == "killed")
+            run(chosen.source, chosen.out / name, name, engine, name == "killed", chosen.resume)
 
 
 if __name__ == "__main__":

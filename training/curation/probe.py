@@ -21,6 +21,8 @@ def probe(item: Item, settings: CurationSettings) -> Iterator[Item]:
             rate_hz = float(stream.average_rate or stream.guessed_rate or 0) if stream else 0.0
             if stream is None:
                 yield item.reject("probe", "the file has no moving picture")
+            elif stream.codec_context is None:  # PyAV's types do not know that it may be
+                yield item.reject("probe", "the pictures are in a format that nobody here can decode")
             elif not has_audio:
                 yield item.reject("probe", "the file has no sound")
             elif rate_hz < settings.rate_minimum_hz:

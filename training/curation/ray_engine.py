@@ -127,7 +127,6 @@ class _Through:
 
     def __init__(self, stage: Stage, job: Job) -> None:
         self.stage, self.job = stage, job
-        self.__name__ = stage.name  # what Ray's own tools call it
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         if row["failure"]:
@@ -143,7 +142,6 @@ class _Finish:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.__name__ = "finish"
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         if row["failure"]:

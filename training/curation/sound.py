@@ -20,10 +20,11 @@ from training.curation.media import sound
 from training.curation.settings import CurationSettings, path_or_none
 from training.data.bursts import bouts, loudness_db
 from training.data.clips import HOP_S, HOP_SAMPLES, Floats
-from training.data.laughter import likely_laughter
-from training.data.yamnet import Yamnet
+from training.data.yamnet import LAUGHTER, Yamnet
 
 _LOUD_PERCENTILE = 90.0
+# YAMNet's scores for laughter are low: at this one it is as likely laughter as not (docs/curation.md).
+_EVEN_SCORE = 0.05
 
 
 def listen(item: Item, settings: CurationSettings) -> Iterator[Item]:
@@ -53,14 +54,20 @@ def listen(item: Item, settings: CurationSettings) -> Iterator[Item]:
 def hear(audio: Floats, settings: CurationSettings) -> dict[str, Floats]:
     """`speech` and `laughter` 0..1 and `voice_gap`, the opening of the lips in m that the voice asks for: [hops]."""
     motions = _motions(audio, settings.voice)
-    rows = {
+    is_yamnet = settings.laughter_detector == "yamnet"
+    return {
         "speech": np.array([motion.speech for motion in motions], np.float32),
-        "laughter": np.array([motion.laughter for motion in motions], np.float32),
+        "laughter": laughter_in(audio, settings) if is_yamnet else _laughter_of(motions),
         "voice_gap": _gaps_m(motions),
     }
+
+
+def laughter_in(audio: Floats, settings: CurationSettings) -> Floats:
+    """Probability of laughter [hops], as the chosen detector hears it."""
     if settings.laughter_detector == "yamnet":
-        rows["laughter"] = _yamnet_laughter(audio, settings.yamnet)
-    return rows
+        score = np.max(_yamnet(settings.yamnet).rows(audio)[:, LAUGHTER], axis=1)
+        return np.asarray(score / (score + _EVEN_SCORE), np.float32)
+    return _laughter_of(_motions(audio, settings.voice))
 
 
 def laughing_bouts(laughter: Floats, settings: CurationSettings) -> list[tuple[int, int]]:
@@ -105,9 +112,8 @@ def _lips() -> LandmarkRig:
     return LandmarkRig(open_head(), open_head_landmarks(), np.array([*INNER_LIPS[0], *INNER_LIPS[1]]))
 
 
-def _yamnet_laughter(audio: Floats, path: str) -> Floats:
-    """YAMNet's opinion as a probability: as in the labels of the laugh branch (training.data.laughter)."""
-    return likely_laughter(_yamnet(path).rows(audio))
+def _laughter_of(motions: list[Motion]) -> Floats:
+    return np.array([motion.laughter for motion in motions], np.float32)
 
 
 @cache

@@ -20,7 +20,7 @@ from training.curation.faces import Eye, face_network
 from training.curation.item import Item
 from training.curation.media import Picture, pictures
 from training.curation.settings import CurationSettings
-from training.curation.sound import hear, longest_bout_s
+from training.curation.sound import laughter_in, longest_bout_s
 from training.curation.speaker import agreement, least_r, opening_on_hops
 from training.curation.steady import turning_deg_s
 from training.data.clips import HOP_S, HOP_SAMPLES
@@ -177,7 +177,7 @@ def laughter_scores(stores: Path, yamnet: Path, seconds: float, settings: Curati
     ):
         if name == "YAMNet" and not yamnet.is_file():
             continue
-        rows = [hear(one.audio, asked)["laughter"] for one in heard]
+        rows = [laughter_in(one.audio, asked) for one in heard]
         told = np.concatenate(rows) >= asked.laughter_minimum
         truth = np.concatenate([one.laughter for one in heard])
         is_made = np.concatenate([np.full(len(one.laughter), one.kind == "made laughter") for one in heard])
@@ -189,7 +189,7 @@ def laughter_scores(stores: Path, yamnet: Path, seconds: float, settings: Curati
 
 
 def _is_bout(heard: Heard, settings: CurationSettings) -> bool:
-    return longest_bout_s(hear(heard.audio, settings)["laughter"], settings) >= settings.laughter_s - 1e-6
+    return longest_bout_s(laughter_in(heard.audio, settings), settings) >= settings.laughter_s - 1e-6
 
 
 def _runs(heard: list[Heard]) -> Iterator[Heard]:

@@ -63,10 +63,15 @@ class Reading:
 
 
 class LipJudge:
-    """Reads films and renderings of clips, or, with a reader of motion, the motions alone."""
+    """Reads films and renderings of clips, or, with a reader of motion, the motions alone.
 
-    def __init__(self, reader: VisualSpeech | MotionReader, change_cost: float = CHANGE_COST) -> None:
-        self._reader, self._cost = reader.eval(), change_cost
+    `share` is how much is done of what the encoders change, 0..1.
+    """
+
+    def __init__(
+        self, reader: VisualSpeech | MotionReader, change_cost: float = CHANGE_COST, share: float = 1.0
+    ) -> None:
+        self._reader, self._cost, self._share = reader.eval(), change_cost, share
         self._pictures, self._surface = MouthPictures(), MouthSurface(open_head())
 
     @torch.no_grad()
@@ -76,7 +81,8 @@ class LipJudge:
         base = torch.cat([batch["expression"], batch["jaw"]], dim=2)
         motions = {BASE: base}
         for name, encoder in encoders.items():
-            motions[name] = encoder(batch["mouths" if encoder.sees == "mouth" else "crop"], base)
+            told = encoder(batch["mouths" if encoder.sees == "mouth" else "crop"], base)
+            motions[name] = torch.lerp(base, told, self._share)
         if torch.isfinite(batch["truth"]).all():
             motions[TRUTH] = batch["truth"]
         return motions, batch
@@ -164,6 +170,7 @@ def main() -> None:
     parser.add_argument("--encoder", action="append", default=[], help="NAME=FILE, as spectre exports it")
     parser.add_argument("--split", nargs="+", default=["val", "test"])
     parser.add_argument("--clips", type=int, default=0, help="of each store and split; default all")
+    parser.add_argument("--share", type=float, default=1.0, help="how much is done of what the encoders change, 0..1")
     parser.add_argument("--change-cost", type=float, default=CHANGE_COST)
     parser.add_argument("--sheet", type=Path, help="a picture of the first clip's mouths; of a real person, keep it")
     parser.add_argument("--json", type=Path, help="every reading, to a file")
@@ -183,7 +190,7 @@ def main() -> None:
             except ValueError as error:  # not every store has every split
                 print(error)
     reader = load_visual_speech(arguments.reader) if arguments.reader else fitted(Lines(arguments.speech))
-    judge = LipJudge(reader, arguments.change_cost)
+    judge = LipJudge(reader, arguments.change_cost, arguments.share)
     if arguments.sheet:
         first = next(iter(clips.values()))[0]
         cv2.imwrite(str(arguments.sheet), sheet(first, judge, encoders))

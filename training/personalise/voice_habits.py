@@ -32,7 +32,7 @@ _SPEECH = 0.5
 _SEARCHED_S = 0.3
 # Under this the lips do not follow this voice: a dubbed clip, or a silent one who is talked to.
 _LEAST_R = 0.3
-_LEAST_GAIN_R, _LEAST_GAIN = 0.03, 0.1
+_LEAST_GAIN_R, _LEAST_GAIN = 0.05, 0.1
 _STRENGTH_RANGE = (0.5, HIGHEST_STRENGTH)
 _QUANTILES = np.linspace(0.05, 0.95, 19)
 

@@ -23,6 +23,7 @@ from training.curation.selection import REVIEW, decide, decisions, selected
 from training.curation.shards import pack
 from training.curation.stores import build, origin_of, origins
 from training.data.clips import ClipStore
+from training.data.excerpts import ExcerptBatches, Excerpts
 
 
 def clip(number: int, subset: str = "talk", content: str = "0123456789abcdef") -> Item:
@@ -154,6 +155,15 @@ def test_clips_become_stores_that_the_voice_learns_from(folder: Path, tmp_path: 
     change = stored.motion[3, -3] - stored.motion[1, -3]
     assert change == pytest.approx(item.arrays["jaw"][2, 0] - item.arrays["jaw"][1, 0], abs=1e-3)
     assert stored.motion_weight.min() == 1.0
+
+
+def test_the_recipes_take_their_excerpts_from_them(folder: Path, tmp_path: Path) -> None:
+    build(folder, tmp_path / "stores", "free", None, only_accepted=False)
+    for name in ("curated_talk", "curated_laugh"):
+        split = ClipStore(tmp_path / "stores" / name).infos[0].split
+        batch = ExcerptBatches(tmp_path / "stores", Excerpts(15, {name: 1.0}), batch=2, seed=0, split=split)[0]
+        assert batch["motion"].shape == (2, 15, 53)
+        assert bool(batch["motion"].any())
 
 
 def test_a_manifest_says_whose_and_what_for(folder: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from support.curated import piece
 from support.media_files import write_sound, write_video
 
 from models.head.landmarks import FACE_POINTS, INNER_LIPS
+from training.curation import sound as hearing
 from training.curation.clips import clips
 from training.curation.cuts import cuts, pieces
 from training.curation.faces import of_one_face
@@ -18,7 +19,7 @@ from training.curation.item import Item
 from training.curation.media import pictures, sound, write_clip
 from training.curation.probe import probe
 from training.curation.settings import CurationSettings, read_settings
-from training.curation.sound import listen, longest_bout_s
+from training.curation.sound import laughter_in, listen, longest_bout_s
 from training.curation.speaker import speaker
 from training.curation.stages import Stage, run_stages
 from training.curation.steady import steady
@@ -266,6 +267,20 @@ def test_laughter_of_three_and_a_half_seconds_is_a_clip_and_a_tenth_less_is_none
     assert (enough.subset, enough.begin_s, enough.end_s) == ("laugh", 1.0, 4.5)
     assert len(enough.arrays["laughter"]) == 175
     assert enough.arrays["laughter"].min() == 1.0
+
+
+def test_yamnet_is_believed_from_a_low_score_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Told:
+        def rows(self, audio: np.ndarray) -> np.ndarray:
+            scores = np.zeros((len(audio) // HOP_SAMPLES, 521), np.float32)
+            scores[1:, 15], scores[2:, 0] = 0.04, 0.9
+            scores[3:, 16] = 0.06
+            return scores
+
+    monkeypatch.setattr(hearing, "_yamnet", lambda path: Told())
+    settings = replace(SETTINGS, laughter_detector="yamnet", yamnet="yamnet.tflite")
+    told = laughter_in(np.zeros(4 * HOP_SAMPLES, np.float32), settings)
+    assert (told >= settings.laughter_minimum).tolist() == [False, False, False, True]
 
 
 def test_a_breath_does_not_end_a_laugh_and_a_pause_does() -> None:
