@@ -17,9 +17,14 @@ from torch.nn import functional
 from models.head.landmarks import FACE_POINTS, MOUTH_ROWS, RIGHT_EYE_POINTS, open_head_landmarks
 from models.video.backbone import ConvNorm, mixed
 from models.video.face_pose import FacePose, pose_of
+from protocol.frame import PART_BY_NAME
 
 _FIRST_SCALE = 0.1
 _TOLD = 3
+_WIDTH = 256
+# What a closer look tells of the motion by itself, in this order.
+TOLD_PARTS = ("expression", "jaw", "eyelids", "gaze")
+TOLD_SIZES = tuple(PART_BY_NAME[name].size for name in TOLD_PARTS)
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ class CloseUps(nn.Module):
     there is a close-up, and what was seen there [B, feature_size].
 
     Where it looks is not learnt from what it sees: no gradient reaches the first points through the cut.
+
+    tell   what was seen -> TOLD_PARTS [B, 59], before they are bounded
     """
 
     order: Tensor
@@ -70,6 +77,11 @@ class CloseUps(nn.Module):
         # What is seen begins with the eyes, the right one first.
         self.eyes_size, mouth_size = (len(region.places) * region.feature_size for region in regions)
         self.feature_size = self.eyes_size + mouth_size
+        last = nn.Linear(_WIDTH, sum(TOLD_SIZES))
+        self.tell = nn.Sequential(*mixed(self.feature_size, _WIDTH), last)
+        with torch.no_grad():
+            last.weight.mul_(_FIRST_SCALE)
+            last.bias.zero_()
         told = [row for region in regions for place in region.places for row in place]
         # Rows that no close-up tells take the zeros after all that are told.
         order = torch.full((len(FACE_POINTS),), len(told))

@@ -15,7 +15,7 @@ from torch.nn import functional
 from models.head.crop import CROP_MIDDLE_M, CROP_SIDE_M
 from models.head.landmarks import FACE_POINTS
 from models.video.backbone import Backbone, ConvNorm, Stage, in_full_precision, mixed, normalised
-from models.video.close_up import CloseUps
+from models.video.close_up import TOLD_PARTS, TOLD_SIZES, CloseUps
 from models.video.face_pose import POSE_SIZE, pose_of
 from models.video.point_head import PointHead, mean_points
 from protocol.frame import PART_BY_NAME, REGIONS
@@ -50,7 +50,7 @@ HEAD_SIZES = {
 # layers; what is left is made about as large as the other features.
 _MOVED = 4.0
 # A mean face: eyes open, looking into the camera, in the middle of its crop.
-_EYES_OPEN = -2.0
+EYES_OPEN = -2.0
 _FORWARD = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
@@ -79,17 +79,21 @@ class FaceEncoder(nn.Module):
         known = FEATURE_SIZE + 2 * len(FACE_POINTS) + POSE_SIZE + self.close_ups.feature_size
         self.mix = nn.Sequential(*mixed(known, FEATURE_SIZE), *mixed(FEATURE_SIZE, FEATURE_SIZE))
         self.heads = nn.Linear(FEATURE_SIZE, sum(HEAD_SIZES.values()))
-        self.eyes = nn.Linear(self.close_ups.eyes_size, HEAD_SIZES["eyelids"] + HEAD_SIZES["gaze"])
         to_shape = nn.Linear(_IDENTITY_SIZE, PART_BY_NAME["shape"].size)
         self.identity = nn.Sequential(*mixed(known, _IDENTITY_SIZE), to_shape)
         with torch.no_grad():
-            for layer in (self.heads, self.eyes, to_shape):
+            for layer in (self.heads, to_shape):
                 layer.weight.mul_(0.1)
                 layer.bias.zero_()
-            for name, values in (("eyelids", (_EYES_OPEN,) * 2), ("rotation", _FORWARD)):
-                begin = list(HEAD_SIZES).index(name)
-                first = sum(list(HEAD_SIZES.values())[:begin])
-                self.heads.bias[first : first + len(values)] = torch.tensor(values)
+            for name, values in (("eyelids", (EYES_OPEN,) * 2), ("rotation", _FORWARD)):
+                self.heads.bias[_rows_of(name)] = torch.tensor(values)
+
+    def leave_to_close_ups(self) -> None:
+        """Add nothing to what the closer look tells, until more is learnt."""
+        with torch.no_grad():
+            for name in TOLD_PARTS:
+                self.heads.weight[_rows_of(name)] = 0.0
+                self.heads.bias[_rows_of(name)] = EYES_OPEN if name == "eyelids" else 0.0
 
     def forward(self, crops: Tensor) -> dict[str, Tensor]:
         pictures = normalised(crops)
@@ -109,12 +113,13 @@ class FaceEncoder(nn.Module):
         known = torch.cat([self.whole(maps[-1]), moved, pose.told(), seen_closely], dim=1)
         feature = self.mix(known)
         told = dict(zip(HEAD_SIZES, self.heads(feature).split(list(HEAD_SIZES.values()), dim=1), strict=True))
-        lids, gaze = self.eyes(seen_closely[:, : self.close_ups.eyes_size]).split([2, 4], dim=1)
+        closely = self.close_ups.tell(seen_closely).split(list(TOLD_SIZES), dim=1)
+        told |= {name: told[name] + more for name, more in zip(TOLD_PARTS, closely, strict=True)}
         return {
             "expression": told["expression"],
             "jaw": PART_BY_NAME["jaw"].maximum * torch.tanh(told["jaw"]),
-            "eyelids": torch.sigmoid(told["eyelids"] + lids),
-            "gaze": PART_BY_NAME["gaze"].maximum * torch.tanh(told["gaze"] + gaze),
+            "eyelids": torch.sigmoid(told["eyelids"]),
+            "gaze": PART_BY_NAME["gaze"].maximum * torch.tanh(told["gaze"]),
             "rotation": rotation_of(told["rotation"]),
             "place": place_of(told["place"]),
             "shape": self.identity(known),
@@ -126,6 +131,12 @@ class FaceEncoder(nn.Module):
             "arousal": torch.tanh(told["arousal"][:, 0]),
             "feature": feature,
         }
+
+
+def _rows_of(name: str) -> slice:
+    """Where a part is among the heads' outputs."""
+    first = sum(list(HEAD_SIZES.values())[: list(HEAD_SIZES).index(name)])
+    return slice(first, first + HEAD_SIZES[name])
 
 
 def rotation_of(six: Tensor) -> Tensor:

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from models.head.flame import open_head
 from models.head.landmarks import MOUTH_ROWS
-from models.video.backbone import mixed, normalised
-from models.video.close_up import CloseUps
-from models.video.face_encoder import HEAD_SIZES
+from models.video.backbone import normalised
+from models.video.close_up import TOLD_PARTS, TOLD_SIZES, CloseUps
+from models.video.face_encoder import EYES_OPEN
 from protocol.frame import PART_BY_NAME
 from training.data.face_batches import FacePairs
 from training.data.face_source import FaceData
@@ -28,10 +28,6 @@ from training.losses.face_surface import FaceSurface
 from training.losses.motion import weighted_mean
 from training.recipe import Recipe, RecipeError, build
 from training.tasks.voice_data import on_device_of
-
-_TOLD = ("expression", "jaw", "eyelids", "gaze")
-_WIDTH = 256
-_EYES_OPEN = -2.0
 
 
 @dataclass(frozen=True)
@@ -74,16 +70,11 @@ class CloseUpsRecipe(Recipe):
 
 
 class CloseUpsStudent(nn.Module):
-    """The closer look, what it tells of the motion by itself, and the losses."""
+    """The closer look and the losses of what it tells."""
 
     def __init__(self, weights: FaceWeights, first: FirstLook) -> None:
         super().__init__()
         self.close_ups = CloseUps()
-        self.sizes = [HEAD_SIZES[name] for name in _TOLD]
-        self.tell = nn.Sequential(*mixed(self.close_ups.feature_size, _WIDTH), nn.Linear(_WIDTH, sum(self.sizes)))
-        with torch.no_grad():
-            self.tell[-1].weight.mul_(0.1)
-            self.tell[-1].bias.zero_()
         self.loss = FaceLoss(FaceSurface(open_head()), weights)
         self.first = first
 
@@ -92,11 +83,11 @@ class CloseUpsStudent(nn.Module):
         points = torch.nan_to_num(batch["points"], nan=0.5)
         at = self.first.at(points)
         at, spread, seen = self.close_ups(normalised(batch["crop"]), at, torch.full_like(at[:, :, 0], 0.01))
-        told = dict(zip(_TOLD, self.tell(seen).split(self.sizes, dim=1), strict=True))
+        told = dict(zip(TOLD_PARTS, self.close_ups.tell(seen).split(list(TOLD_SIZES), dim=1), strict=True))
         return {
             "expression": told["expression"],
             "jaw": PART_BY_NAME["jaw"].maximum * torch.tanh(told["jaw"]),
-            "eyelids": torch.sigmoid(told["eyelids"] + _EYES_OPEN),
+            "eyelids": torch.sigmoid(told["eyelids"] + EYES_OPEN),
             "gaze": PART_BY_NAME["gaze"].maximum * torch.tanh(told["gaze"]),
             "points": at,
             "points_spread": spread,

@@ -32,7 +32,7 @@ class ExpressionRecipe(Recipe):
     """data, weights of the losses
 
     begin    folder of a run whose averaged weights are begun with, as far as their shapes are those of today's encoder
-    close_ups    folder of a run of `close_ups` whose closer look is taken
+    close_ups    folder of a run of `close_ups` whose closer look is taken; what it tells is begun with
     frozen   parts of the encoder that stay as they are: what sees closely learns three times as fast without the rest
     """
 
@@ -84,6 +84,7 @@ class ExpressionTask:
         if recipe.close_ups:
             tensors = _tensors_of(Path(recipe.close_ups), "close_ups", "close_ups")
             self.student.encoder.close_ups.load_state_dict(tensors)
+            self.student.encoder.leave_to_close_ups()
 
     def validate(self, student: nn.Module) -> dict[str, float]:
         """Figures on held-out people, in two crops of each picture."""
