@@ -11,7 +11,7 @@ from support.misread import Habits, misread_person, noisy_person
 
 from driver.face_adapter import MEASURES, AdaptedFace, FaceAdapter, told_of
 from driver.learnt import rounded
-from training.personalise.correction import PARTS, amounts, judge, learn, lesson
+from training.personalise.correction import PARTS, Judged, amounts, better_parts, judge, learn, lesson
 from training.personalise.learning import learn_face
 from training.personalise.measures import LID_COLUMNS, LIPS, moves, seen_measures, told_measures, told_points
 from training.personalise.recording import Seen
@@ -128,3 +128,20 @@ def test_a_recording_that_hardly_shows_the_face_teaches_nothing(person: Seen) ->
     adapter, said = learn_face(Seen(person.motions, points), SUM)
     assert adapter.corrections == {}
     assert said == ["face: it is well seen in too few pictures; left as it was"]
+
+
+@pytest.mark.parametrize(
+    ("after", "follows", "is_kept"),
+    [
+        ((0.8, 0.8, 0.8), 0.9, True),
+        ((0.95, 0.95, 0.95), 0.9, False),  # not enough better
+        ((0.4, 0.4, 1.05), 0.9, False),  # worse in one third
+        ((0.8, 0.8, 0.8), 0.4, False),  # does not follow
+    ],
+)
+def test_a_part_is_kept_if_it_is_better_worse_in_no_third_and_follows(
+    after: tuple[float, ...], follows: float, is_kept: bool
+) -> None:
+    one = np.ones(len(MEASURES))
+    judged = [Judged(one, error * one, follows * one) for error in after]
+    assert better_parts(judged) == (list(PARTS) if is_kept else [])

@@ -47,7 +47,7 @@ def test_who_speaks_as_everybody_does_is_left_alone() -> None:
 def test_what_does_not_hold_in_one_third_is_not_kept() -> None:
     loud = spoken("", 1.6)
     shown = loud.shown_mm.copy()
-    shown[1000:] = loud.opening_mm[""][1000:]
+    shown[1000:] = 0.95 * loud.opening_mm[""][1000:]
     way, _ = spoken_way(Spoken(loud.opening_mm, loud.speech, shown, loud.is_shown, AT_S), SUM)
     assert way is None
 
