@@ -194,8 +194,8 @@ COLUMNS: tuple[VideoColumn, ...] = (
         "lip jitter, still stretches, mm",
         CLIPS,
         3,
-        "the same in stretches of clips in which nine tenths of the landmarks, averaged over five pictures, move by "
-        "less than 0.4 % of the eye distance a picture",
+        "the same in stretches of clips in which nine tenths of the landmarks, and of the mouth's, averaged over five "
+        "pictures, move by less than 0.4 % of the eye distance a picture",
         in_still_stretches(lip_jitter),
     ),
     VideoColumn(

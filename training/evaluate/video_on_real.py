@@ -7,15 +7,15 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from models.head.landmarks import FACE_POINTS
+from models.head.landmarks import FACE_POINTS, MOUTH_ROWS
 from training.evaluate import video_metrics as measure
 from training.evaluate.checked_blinks import BLINKS
 from training.evaluate.video_judged import Floats, VideoJudged, mean, median, rms
 from training.evaluate.video_material import CLIPS, PHOTOS, Scene
 from training.evaluate.video_watch import Watched
 
-# A stretch of a clip is still when nine tenths of its points, averaged over five pictures, move less than so many eye
-# distances in each picture.
+# A stretch of a clip is still when nine tenths of its points, and of its mouth alone, averaged over five pictures, move
+# less than so many eye distances in each picture.
 _STILL_SPEED, _STILL_SHARE, _STILL_PICTURES, _STILL_MEAN = 0.004, 90.0, 10, 5
 
 
@@ -157,7 +157,9 @@ def in_still_stretches(jitter: Callable[[Watched], Floats]) -> Callable[[VideoJu
 
 
 def is_still(points: Floats) -> NDArray[np.bool_]:
-    """[F]: in a stretch of at least ten pictures in which the points [F, 140, 2], averaged over five, hardly move."""
+    """[F]: in a stretch of at least ten pictures in which the points [F, 140, 2], averaged over five, hardly move: nine
+    tenths of all of them, and of the mouth's, which may speak in a face that is still otherwise.
+    """
     still = np.zeros(len(points), bool)
     known = np.isfinite(points).all(axis=(1, 2))
     if len(points) < _STILL_PICTURES + _STILL_MEAN or not known.any():
@@ -166,7 +168,9 @@ def is_still(points: Floats) -> NDArray[np.bool_]:
     kernel = np.ones(_STILL_MEAN) / _STILL_MEAN
     smooth = np.apply_along_axis(lambda values: np.convolve(values, kernel, "valid"), 0, points.astype(np.float64))
     speed = np.linalg.norm(np.diff(smooth, axis=0), axis=2) / np.median(unit[known])
-    slow = np.percentile(np.nan_to_num(speed, nan=np.inf), _STILL_SHARE, axis=1) < _STILL_SPEED
+    speed = np.nan_to_num(speed, nan=np.inf)
+    fastest = [np.percentile(some, _STILL_SHARE, axis=1) for some in (speed, speed[:, MOUTH_ROWS])]
+    slow = np.maximum(*fastest) < _STILL_SPEED
     edges = np.flatnonzero(np.diff(np.concatenate([[False], slow, [False]]).astype(int)))
     for start, end in zip(*[iter(edges)] * 2, strict=True):
         if end - start >= _STILL_PICTURES:
