@@ -1,7 +1,7 @@
 """How well a mouth can be read when a head does what was told of it:
 
     python -m training.evaluate.lip_reading --folder DIR --reader FILE [--encoder NAME=FILE ...] [--split test]
-    python -m training.evaluate.lip_reading --folder DIR --speech STORE [--encoder NAME=FILE ...]
+    python -m training.evaluate.lip_reading --folder DIR --speech STORE [--encoder NAME=FILE ...] [--face NAME=FILE ...]
 
 A reader that nothing was learnt from reads held-out films of DIR (see training.tasks.spectre), and the same mouths
 rendered from what the base told, from what each encoder made of it, and, where it is known, from the true motion. With
@@ -18,6 +18,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -27,11 +28,11 @@ from torch import Tensor
 
 from models.head.flame import open_head
 from models.perceptual.visual_speech import VisualSpeech
-from models.reconstruction.perceptual_encoder import EXPRESSION_SIZE, PerceptualEncoder
 from training.data.build_talking_faces import Lines
 from training.data.mouths import MouthData
 from training.data.spoken_sequences import SpokenClip, spoken_clips
 from training.data.viseme_groups import edit_distance, said
+from training.evaluate.face_in_a_row import FaceInARow
 from training.evaluate.lip_decoding import CHANGE_COST, decoded
 from training.evaluate.lip_motion import MotionReader, fitted
 from training.evaluate.resampled import resampled
@@ -39,12 +40,20 @@ from training.lip_readers import load_visual_speech
 from training.loop import Batch
 from training.losses.mouth import MouthSurface
 from training.render.mouth_pictures import MouthPictures
-from training.tasks.spectre import load_perceptual_encoder, seen_of, whole
+from training.tasks.spectre import drawn_mouths, load_perceptual_encoder, whole
 
 FILM, BASE, TRUTH = "film", "base", "truth"
 _SHEET_PICTURES = 12
 
 Motions = dict[str, Tensor]
+
+
+class TellsMouths(Protocol):
+    """What is judged: a film [1, T, ...], of what it `sees` ("mouth" or "face"), and its base -> motion [1, T, 53]."""
+
+    sees: str
+
+    def __call__(self, film: Tensor, base: Tensor, /) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ class LipJudge:
         self._pictures, self._surface = MouthPictures(), MouthSurface(open_head())
 
     @torch.no_grad()
-    def told(self, clip: SpokenClip, encoders: Mapping[str, PerceptualEncoder]) -> tuple[Motions, Batch]:
+    def told(self, clip: SpokenClip, encoders: Mapping[str, TellsMouths]) -> tuple[Motions, Batch]:
         """The motions of a clip, by the name of who tells them, and the clip as a batch of one."""
         batch = whole(clip, any(encoder.sees == "face" for encoder in encoders.values()))
         base = torch.cat([batch["expression"], batch["jaw"]], dim=2)
@@ -93,7 +102,7 @@ class LipJudge:
         return {FILM: batch["mouths"]} | {name: self._draw(motion, batch) for name, motion in motions.items()}
 
     @torch.no_grad()
-    def read(self, clip: SpokenClip, encoders: Mapping[str, PerceptualEncoder]) -> dict[str, Reading]:
+    def read(self, clip: SpokenClip, encoders: Mapping[str, TellsMouths]) -> dict[str, Reading]:
         """What is read of a clip, by the name of what was shown."""
         motions, batch = self.told(clip, encoders)
         points = {name: self._surface(motion) for name, motion in motions.items() if TRUTH in motions}
@@ -103,8 +112,7 @@ class LipJudge:
         return {name: self._reading(seen, rows, apart.get(name, float("nan"))) for name, seen in shown.items()}
 
     def _draw(self, motion: Tensor, batch: Batch) -> Tensor:
-        flat = motion[0]
-        return self._pictures(flat[:, :EXPRESSION_SIZE], flat[:, EXPRESSION_SIZE:], seen_of(batch))[None]
+        return drawn_mouths(self._pictures, motion, batch)
 
     def _reading(self, shown: Tensor, rows: list[int], mouth_mm: float) -> Reading:
         scores = torch.log_softmax(self._reader(shown)[0], dim=1)
@@ -138,7 +146,7 @@ def difference(readings: list[Reading], before: list[Reading]) -> str:
 
 
 def judged(
-    clips: Mapping[str, list[SpokenClip]], judge: LipJudge, encoders: Mapping[str, PerceptualEncoder]
+    clips: Mapping[str, list[SpokenClip]], judge: LipJudge, encoders: Mapping[str, TellsMouths]
 ) -> dict[str, dict[str, list[Reading]]]:
     """Store -> what was shown -> a reading a clip."""
     found: dict[str, dict[str, list[Reading]]] = {}
@@ -151,7 +159,7 @@ def judged(
     return found
 
 
-def sheet(clip: SpokenClip, judge: LipJudge, encoders: Mapping[str, PerceptualEncoder]) -> NDArray[np.uint8]:
+def sheet(clip: SpokenClip, judge: LipJudge, encoders: Mapping[str, TellsMouths]) -> NDArray[np.uint8]:
     """A row for each of what is shown of a clip, in the order of FILM, BASE, the encoders, TRUTH; pictures in a row."""
     shown = judge.mouths(*judge.told(clip, encoders))
     begin = max(0, len(clip) // 2 - _SHEET_PICTURES // 2)
@@ -168,6 +176,8 @@ def main() -> None:
     judges.add_argument("--reader", type=Path, help="of visual_speech, that no encoder was taught with")
     judges.add_argument("--speech", type=Path, help="a speech store that a reader of motion learns from")
     parser.add_argument("--encoder", action="append", default=[], help="NAME=FILE, as spectre exports it")
+    parser.add_argument("--face", action="append", default=[], help="NAME=FILE, a face.onnx, as it runs")
+    parser.add_argument("--lookahead", type=int, default=0, help="pictures that the faces wait for, 0..2")
     parser.add_argument("--split", nargs="+", default=["val", "test"])
     parser.add_argument("--clips", type=int, default=0, help="of each store and split; default all")
     parser.add_argument("--share", type=float, default=1.0, help="how much is done of what the encoders change, 0..1")
@@ -176,10 +186,11 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="every reading, to a file")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    encoders = {
-        name: load_perceptual_encoder(Path(path))
-        for name, _, path in (given.partition("=") for given in arguments.encoder)
-    }
+    encoders: dict[str, TellsMouths] = {}
+    for name, _, path in (given.partition("=") for given in arguments.encoder):
+        encoders[name] = load_perceptual_encoder(Path(path))
+    for name, _, path in (given.partition("=") for given in arguments.face):
+        encoders[name] = FaceInARow(Path(path), arguments.lookahead)
     data = MouthData(str(arguments.folder), dict.fromkeys(arguments.stores, 1.0), arguments.phones)
     clips: dict[str, list[SpokenClip]] = {}
     for store in arguments.stores:

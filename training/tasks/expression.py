@@ -80,9 +80,9 @@ class ExpressionTask:
         torch.manual_seed(optim.seed)
         self.student = ExpressionStudent(recipe.weights, recipe.frozen)
         if recipe.begin:
-            begin_with(self.student.encoder, _tensors_of(Path(recipe.begin), "expression", "encoder"))
+            begin_with(self.student.encoder, tensors_of(Path(recipe.begin), "expression", "encoder"))
         if recipe.close_ups:
-            tensors = _tensors_of(Path(recipe.close_ups), "close_ups", "close_ups")
+            tensors = tensors_of(Path(recipe.close_ups), "close_ups", "close_ups")
             self.student.encoder.close_ups.load_state_dict(tensors)
             self.student.encoder.leave_to_close_ups()
 
@@ -115,7 +115,7 @@ def prepare(table: dict[str, Any], place: Place) -> ExpressionTask:
 def trained_encoder(folder: Path) -> FaceEncoder:
     """The encoder of a run, with its averaged weights. RecipeError when there is none."""
     encoder = FaceEncoder()
-    encoder.load_state_dict(_tensors_of(folder, "expression", "encoder"))
+    encoder.load_state_dict(tensors_of(folder, "expression", "encoder"))
     return encoder
 
 
@@ -126,7 +126,8 @@ def begin_with(encoder: nn.Module, tensors: dict[str, Tensor]) -> None:
     encoder.load_state_dict(own | alike)
 
 
-def _tensors_of(folder: Path, recipe: str, part: str) -> dict[str, Tensor]:
+def tensors_of(folder: Path, recipe: str, part: str) -> dict[str, Tensor]:
+    """The averaged weights of a part of a run of `recipe`. RecipeError when there is no such run."""
     try:
         return part_of(averaged_weights(folder), part)
     except FileNotFoundError as error:

@@ -134,10 +134,7 @@ class SpectreStudent(nn.Module):
 
     def draw(self, motion: Tensor, batch: Batch) -> Tensor:
         """Mouths [B, T, 88, 88] of motion [B, T, 53], posed and looked at as the base and the batch say."""
-        shape = motion.shape[:2]
-        flat = motion.flatten(0, 1)
-        drawn = self.mouths(flat[:, :EXPRESSION_SIZE], flat[:, EXPRESSION_SIZE:], seen_of(batch))
-        return drawn.unflatten(0, shape)
+        return drawn_mouths(self.mouths, motion, batch)
 
     def _points(self, motion: Tensor, batch: Batch) -> Tensor:
         told = self.surface(motion, batch["eyelids"], batch["gaze"], batch["shape"]).flatten(0, 1)
@@ -164,6 +161,13 @@ def seen_of(batch: Batch) -> Seen:
     """How the heads of a batch [B, T, ...] are seen, by the base, pictures on one axis."""
     names = ("shape", "eyelids", "gaze", "rotation", "place", "focal", "box")
     return Seen(**{name: batch[name].flatten(0, 1) for name in names})
+
+
+def drawn_mouths(pictures: MouthPictures, motion: Tensor, batch: Batch) -> Tensor:
+    """Mouths [B, T, 88, 88] of motion [B, T, 53], posed and looked at as the base and the batch say."""
+    flat = motion.flatten(0, 1)
+    drawn = pictures(flat[:, :EXPRESSION_SIZE], flat[:, EXPRESSION_SIZE:], seen_of(batch))
+    return drawn.unflatten(0, motion.shape[:2])
 
 
 class SpectreTask:

@@ -1,6 +1,6 @@
 """`python -m training.run temporal`: the residual learns what the pictures around one say.
 
-The encoder stays as it is.
+The encoder stays as it is. With a lip reader it also learns how the mouths of filmed speech read, as SPECTRE does.
 """
 
 from __future__ import annotations
@@ -21,53 +21,73 @@ from models.video.face_encoder import FaceEncoder
 from models.video.temporal import FEATURE_SIZE, LONGEST_LOOKAHEAD, TemporalResidual
 from training.data.face_batches import FaceSequences
 from training.data.face_source import FaceData
+from training.data.mouths import MouthData
 from training.loop import Batch, Losses, Place, averaged_weights, part_of
 from training.losses.face_surface import FaceSurface
 from training.losses.motion import MotionLoss, MotionWeights, weighted_mean
 from training.recipe import Recipe, build
-from training.tasks.expression import trained_encoder
+from training.tasks.expression import tensors_of, trained_encoder
 from training.tasks.face_export import export_face
+from training.tasks.spoken_lips import FilmedSpeech, SpokenLips
 from training.tasks.voice_data import on_device_of
 
 # Where the true points move less than this from picture to picture, the face is still.
 _STILL_MM = 0.03
+# How the tensors of filmed speech are named in a batch.
+_SPOKEN = "spoken"
 
 
 @dataclass(frozen=True)
 class TemporalWeights:
     """motion   of the moved motion against its truth (see MotionWeights; stillness where the true face is still)
     residual  mean square of the residual, sd^2 and rad^2: it adds only what it knows
+    lips      of what a lip reader finds between the filmed mouths and those of the told motion (see SpokenLips)
     """
 
     motion: MotionWeights = field(default_factory=lambda: MotionWeights(coefficients=0.2))
     residual: float = 0.05
+    lips: float = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class TemporalRecipe(Recipe):
     """expression_run   folder of a finished run of `expression`
     sequences        that are drawn; the encoder looks at them once, and the residual learns from what it told
+    begin            a run of `temporal` whose residual is gone on with, by the statistics that it has; "" begins anew
+    reader           file of a lip reader (see training.lip_readers); "" leaves the lip-reading loss out
+    speech           filmed speech for it; `spoken` sequences a batch
     """
 
     expression_run: str
     sequences: int = 4000
+    begin: str = ""
+    reader: str = ""
+    spoken: int = 3
     data: FaceData
+    speech: MouthData
     weights: TemporalWeights = field(default_factory=TemporalWeights)
 
 
 class TemporalStudent(nn.Module):
     """The residual and its losses, over an encoder that no longer changes."""
 
-    def __init__(self, encoder: FaceEncoder, weights: TemporalWeights) -> None:
+    def __init__(self, encoder: FaceEncoder, weights: TemporalWeights, begin: str = "", reader: str = "") -> None:
         super().__init__()
         self.encoder = encoder.eval().requires_grad_(False)
         self.residual = TemporalResidual()
+        self.has_begun = bool(begin)
+        if begin:
+            self.residual.load_state_dict(tensors_of(Path(begin), "temporal", "residual"))
         self.weights = weights
+        self.lips = SpokenLips(Path(reader)) if reader and weights.lips > 0.0 else None
         self.loss = MotionLoss(FaceSurface(open_head()), torch.ones(53), weights.motion)
 
     def train(self, mode: bool = True) -> TemporalStudent:
         super().train(mode)
         self.encoder.eval()
+        if self.has_begun:
+            # By the statistics of a few spoken sequences mouths drift (docs/seeds/spectre.md, "Why mouths drifted").
+            self.residual.norm.eval()
         return self
 
     def rows(self, batch: Batch) -> Tensor:
@@ -93,7 +113,16 @@ class TemporalStudent(nn.Module):
         alone = told_before(rows[:, :, FEATURE_SIZE:-1], lookahead)
         seen = (torch.arange(rows.shape[1], device=rows.device) >= lookahead[:, None]).float()
         losses["residual"] = self.weights.residual * weighted_mean((motion - alone).square().mean(dim=2), seen)
+        if self.lips is not None:
+            losses["lips"] = self.weights.lips * self.lip_reading(part_of(batch, _SPOKEN), int(lookahead[0]))
         return {**losses, "total": torch.stack(list(losses.values())).sum()}
+
+    def lip_reading(self, spoken: Batch, lookahead: int) -> Tensor:
+        """How unlike `FilmedSpeech` the mouths read that are told of it `lookahead` pictures later (see SpokenLips)."""
+        assert self.lips is not None
+        rows = self.rows(spoken)
+        motion = self.moved(rows, torch.full((len(rows),), lookahead, device=rows.device))[:, lookahead:]
+        return self.lips(motion, {name: values[:, : motion.shape[1]] for name, values in spoken.items()})
 
     def stillness(self, truth: Tensor) -> Tensor:
         """[B, T]: 1 where the true face [B, T, 53] is still since the picture before."""
@@ -105,10 +134,13 @@ class TemporalStudent(nn.Module):
 class ToldSequences(Dataset[Batch]):
     """`count` sequences as the encoder told them, in random batches: item `step` is the batch of that step.
 
-    rows [B, T, 310] (see `TemporalResidual`), expression, jaw, belief [B, T, ...], lookahead [B]
+    rows [B, T, 310] (see `TemporalResidual`), expression, jaw, belief [B, T, ...], lookahead [B]; where there is
+    `speech`, its tensors too, named spoken.*
     """
 
-    def __init__(self, encoder: FaceEncoder, drawn: FaceSequences, count: int) -> None:
+    def __init__(
+        self, encoder: FaceEncoder, drawn: FaceSequences, count: int, speech: FilmedSpeech | None = None
+    ) -> None:
         told: dict[str, list[Tensor]] = {}
         for number in track(range(-(-count // drawn.batch)), "what the encoder tells"):
             batch = drawn[number]
@@ -116,7 +148,7 @@ class ToldSequences(Dataset[Batch]):
                 if name in ("rows", "expression", "jaw", "belief"):
                     told.setdefault(name, []).append(values.cpu())
         self.told = {name: torch.cat(values) for name, values in told.items()}
-        self.batch, self.seed, self.rank = drawn.batch, drawn.seed, drawn.rank
+        self.batch, self.seed, self.rank, self.speech = drawn.batch, drawn.seed, drawn.rank, speech
 
     def __len__(self) -> int:
         return 1 << 30
@@ -126,6 +158,8 @@ class ToldSequences(Dataset[Batch]):
         chosen = torch.from_numpy(rng.integers(0, len(self.told["rows"]), self.batch))
         batch = {name: values[chosen] for name, values in self.told.items()}
         batch["lookahead"] = torch.from_numpy(rng.integers(0, LONGEST_LOOKAHEAD + 1, self.batch))
+        if self.speech is not None:
+            batch |= {f"{_SPOKEN}.{name}": values for name, values in self.speech[index].items()}
         return batch
 
 
@@ -138,9 +172,11 @@ class TemporalTask:
         held_out = FaceSequences(data, min(8, optim.batch), 0, is_validation=True)
         self._validation = [held_out[number] for number in range(data.validation_batches)]
         torch.manual_seed(optim.seed)
-        self.student = TemporalStudent(trained_encoder(Path(recipe.expression_run)), recipe.weights)
+        encoder = trained_encoder(Path(recipe.expression_run))
+        self.student = TemporalStudent(encoder, recipe.weights, recipe.begin, recipe.reader)
+        speech = FilmedSpeech(recipe.speech, recipe.spoken, optim.seed, place.rank) if self.student.lips else None
         drawn = FaceSequences(data, optim.batch, optim.seed, place.rank)
-        self.batches = ToldSequences(self.student.encoder.to(place.device), drawn, recipe.sequences)
+        self.batches = ToldSequences(encoder.to(place.device), drawn, recipe.sequences, speech)
 
     def validate(self, student: nn.Module) -> dict[str, float]:
         """Errors of points and of their steps, rms in mm, at each look-ahead and (`alone`) without the residual."""
