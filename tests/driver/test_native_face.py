@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from driver.cut import cut
 from driver.native_face import NativeFace, NativeFaceSettings
 from driver.runtime import Array, State
+from driver.steady import SteadySettings
 from driver.types import Motion, VideoFrame
 from models.head.crop import CROP_MIDDLE_M, Crop
 from models.head.face_boxes import DETECTOR_PX
@@ -21,6 +22,7 @@ WIDTH, HEIGHT = 640, 480
 FOCAL_PX = 0.5 * WIDTH / np.tan(np.radians(30.0))
 RADIUS_M = 0.05
 STEP_NS = 33_333_333
+AS_SEEN = SteadySettings(rest_s=0.0, moved_m=0.001)
 
 
 def picture(x_m: float, y_m: float, distance_m: float, red: int = 200) -> NDArray[np.uint8]:
@@ -124,7 +126,7 @@ class DrawnDetector:
         }
 
 
-def reader(**settings: float) -> tuple[NativeFace, DrawnFace, DrawnDetector]:
+def reader(**settings: float | SteadySettings) -> tuple[NativeFace, DrawnFace, DrawnDetector]:
     face, detector = DrawnFace(), DrawnDetector()
     return NativeFace(face, detector, NativeFaceSettings(**settings)), face, detector  # type: ignore[arg-type]
 
@@ -194,7 +196,7 @@ def test_after_a_gap_the_motion_before_says_nothing() -> None:
 
 @pytest.mark.parametrize("lookahead", [0, 1, 2])
 def test_expression_and_all_else_are_of_the_same_picture(lookahead: int) -> None:
-    stage, _, _ = reader(lookahead=lookahead)
+    stage, _, _ = reader(lookahead=lookahead, steady_motion=AS_SEEN)
     reds = [60, 90, 120, 150, 180, 210]
     motions = read(stage, [picture(0.0, 0.0, 0.7, red) for red in reds])
     assert len(motions) == len(reds) - lookahead
@@ -203,6 +205,15 @@ def test_expression_and_all_else_are_of_the_same_picture(lookahead: int) -> None
         assert motion.known_ns == (number + lookahead) * STEP_NS
         assert motion.eyelids[0] == pytest.approx(reds[number] / 255.0, abs=0.03)
         np.testing.assert_allclose(motion.expression, motion.eyelids[0], atol=1e-6)
+
+
+def test_an_expression_that_hardly_changes_is_held() -> None:
+    reds = [120 + 2 * (number % 2) for number in range(30)]
+    moves: list[float] = []
+    for stage in (reader()[0], reader(steady_motion=AS_SEEN)[0]):
+        told = np.array([motion.expression[0] for motion in read(stage, [picture(0.0, 0.0, 0.7, red) for red in reds])])
+        moves.append(float(np.abs(np.diff(told[10:])).mean()))
+    assert 0.0 < moves[0] < 0.6 * moves[1]
 
 
 @pytest.mark.parametrize("lookahead", [0, 1, 2])

@@ -252,6 +252,13 @@ COLUMNS: tuple[VideoColumn, ...] = (
         for region in measure.REGIONS
     ),
     VideoColumn(
+        "mouth error, synthetic clips, mm",
+        SYNTHETIC,
+        2,
+        "the same of the mouth, only where there are pictures before it: of heads that were filmed",
+        region_error("mouth", in_clips=True),
+    ),
+    VideoColumn(
         "delay, synthetic steps, pictures",
         STEPS,
         2,

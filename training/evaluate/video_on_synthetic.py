@@ -79,11 +79,14 @@ def winks(judged: VideoJudged) -> float:
     return 100.0 * mean(told)
 
 
-def region_error(region: str) -> Callable[[VideoJudged], float]:
+def region_error(region: str, *, in_clips: bool = False) -> Callable[[VideoJudged], float]:
+    """Of all drawn heads, or of those only that are seen in more than one picture."""
+
     def value(judged: VideoJudged) -> float:
         return mean(
             measure.region_error_mm(seen.motion, _true_motion(scene), region)[frontal(scene)]
             for scene, seen in judged.pairs(SYNTHETIC)
+            if scene.count > 1 or not in_clips
         )
 
     return value
