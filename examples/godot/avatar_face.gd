@@ -20,6 +20,7 @@ const ARKIT_SHAPES = [
 const PARTS = {
 	"/avatar/arkit": 52, "/avatar/expression": 50, "/avatar/jaw": 3, "/avatar/eyelids": 2, "/avatar/gaze": 4,
 	"/avatar/head": 6, "/avatar/voice": 2, "/avatar/emotion": 2, "/avatar/confidence": 4, "/avatar/shape": 100,
+	"/avatar/detail": 128,
 }
 # Our head has one more shape, which keeps the chin on its arc while the jaw opens.
 const JAW_OPEN = 17

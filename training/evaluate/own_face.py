@@ -21,6 +21,7 @@ from driver.capture.media import probe
 from driver.capture.media_video import VideoFile
 from driver.face_adapter import MEASURES, AdaptedFace
 from driver.face_model import find_face_model
+from driver.learnt import file_sha256
 from driver.native_face import NativeFace
 from driver.runtime import OnnxModel, OnnxNetwork
 from driver.track import FaceTracker
@@ -260,6 +261,7 @@ def main() -> None:
     parser.add_argument("--without-voice", action="store_true", help="judge the faces alone")
     options = parser.parse_args()
     face_file, detector_file = find_native_face()
+    network = file_sha256(face_file)[:8]  # what another one saw says nothing of this one
     face = NativeFace(OnnxModel(face_file, "cpu"), OnnxNetwork(detector_file, "cpu"))
     tracker, dlib = FaceTracker(find_face_model()), DlibPoints()
     voice = OnnxModel(find_audio_model(""), "cpu")
@@ -270,7 +272,7 @@ def main() -> None:
         if not files:
             print(f"{one.person}: there is no {one.files[0]} in {options.data}; left out", flush=True)
             continue
-        place = options.stores / "own_face" / f"{one.person}.npz"
+        place = options.stores / "own_face" / f"{one.person}.{network}.npz"
         (sightings,) = kept(place, lambda files=files: [sight(files, face, tracker, dlib)], Sightings)
         verdicts[one.person] = judged(sightings, "")
         print(f"{one.person}: {verdicts[one.person].cost_s:.1f} s of processor time", flush=True)

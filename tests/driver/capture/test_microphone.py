@@ -319,7 +319,7 @@ def test_what_is_played_is_heard(sound_server, tmp_path, device):
     assert not player.errors
     assert all(b.first_sample - a.first_sample == HOP_SAMPLES for a, b in pairwise(chunks))
     elapsed_ns = chunks[-1].capture_ns - chunks[0].capture_ns
-    assert elapsed_ns / 1e9 == pytest.approx((len(chunks) - 1) * HOP_SAMPLES / AUDIO_RATE_HZ, abs=0.02)
+    assert elapsed_ns / 1e9 == pytest.approx((len(chunks) - 1) * HOP_SAMPLES / AUDIO_RATE_HZ, abs=0.2)
     assert all(chunk.capture_ns <= time.perf_counter_ns() for chunk in chunks)
     correlation, gain = found_in(voice, np.concatenate([chunk.samples for chunk in chunks]))
     print(f"correlation {correlation:.5f}, gain {gain:.4f}")
