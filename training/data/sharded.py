@@ -1,9 +1,10 @@
 """Batches straight from a folder of shards (`training.curation.shards`), which may be larger than memory.
 
 Shards are visited in an order of each epoch's own, a few at a time, whose clips are mixed; one clip is read at a time,
-from where it lies in its tar file. Which clips are in a batch depends on (seed, step, rank) alone, as all batches of
-`training.loop`: a run that is resumed at a step, with any number of loader workers, gets the batches that it would have
-had, and over all processes each clip comes once an epoch.
+from where it lies in its tar file. Which clips are in a batch depends on the seed and its number alone, as all batches of
+`training.loop`, which deals the numbers out to the processes: a run that is resumed at a step, with any number of
+processes and of loader workers, gets the batches that it would have had, and over all processes each clip comes once an
+epoch.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from torch.utils.data import Dataset
 
 from training.curation.item import Item
 from training.curation.shards import check_shard, item_of_members, read_index
-from training.loop import Place
 from training.recipe import RecipeError
 
 Batch = dict[str, Tensor]
@@ -30,9 +30,9 @@ _MOST_OPEN = 64
 
 
 class ShardBatches(Dataset[Batch]):
-    """Item `step` is this process's batch of that step.
+    """Item `number` is the batch of that number, the same in every process.
 
-    folder    of the shards                     batch   clips a step and process
+    folder    of the shards                     batch   clips in it
     mixed     shards whose clips are mixed      seed    of the order
     collate   clips to tensors, see `stacked`
 
@@ -43,12 +43,11 @@ class ShardBatches(Dataset[Batch]):
         self,
         folder: Path,
         batch: int,
-        place: Place,
         seed: int = 1,
         mixed: int = 8,
         collate: Callable[[Sequence[Item]], Batch] | None = None,
     ) -> None:
-        self.folder, self.batch, self.place, self.seed, self.mixed = folder, batch, place, seed, mixed
+        self.folder, self.batch, self.seed, self.mixed = folder, batch, seed, mixed
         self.collate = collate or stacked
         self.shards = read_index(folder).shards
         self.counts = np.array([shard.samples for shard in self.shards], np.int64)
@@ -58,13 +57,12 @@ class ShardBatches(Dataset[Batch]):
         self._opened: OrderedDict[int, _Opened] = OrderedDict()
         self._order = lru_cache(maxsize=2)(self._order_of)
 
-    def __getitem__(self, step: int) -> Batch:
-        return self.collate(self.items(step))
+    def __getitem__(self, number: int) -> Batch:
+        return self.collate(self.items(number))
 
-    def items(self, step: int) -> list[Item]:
-        """The clips of this process's batch."""
-        first = (step * self.place.world + self.place.rank) * self.batch
-        return [self._clip(number) for number in range(first, first + self.batch)]
+    def items(self, number: int) -> list[Item]:
+        """The clips of a batch."""
+        return [self._clip(clip) for clip in range(number * self.batch, (number + 1) * self.batch)]
 
     def __getstate__(self) -> dict[str, object]:
         """For loader workers: each opens files and keeps orders of its own."""
