@@ -1,10 +1,9 @@
 """Batches straight from a folder of shards (`training.curation.shards`), which may be larger than memory.
 
 Shards are visited in an order of each epoch's own, a few at a time, whose clips are mixed; one clip is read at a time,
-from where it lies in its tar file. Which clips are in a batch depends on the seed and its number alone, as all batches of
-`training.loop`, which deals the numbers out to the processes: a run that is resumed at a step, with any number of
-processes and of loader workers, gets the batches that it would have had, and over all processes each clip comes once an
-epoch.
+from where it lies in its tar file. Which clips are in a batch depends on the seed and its number alone, as in all
+datasets of `training.loop`, which deals the numbers out to the processes: a run that is resumed, with any number of
+processes and of loader workers, gets the batches that it would have had, and each clip comes once an epoch.
 """
 
 from __future__ import annotations
