@@ -2,7 +2,7 @@
 
 Prints a table of precision and recall on real clips of which it is known what should be kept: what a filter keeps that
 is worth keeping, and how much of that it keeps. docs/curation.md says what each line was measured on. What is heard and
-seen of a clip is kept in STORES/curation_seen, so that another call takes seconds.
+seen of a clip is kept in STORES/curation_seen, for these settings and networks, so that another call takes seconds.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from training.curation.settings import CurationSettings
 from training.curation.sound import laughter_in, longest_bout_s
 from training.curation.speaker import agreement, least_r, opening_on_hops
 from training.curation.steady import turning_deg_s
+from training.curation.work import Job
 from training.data.clips import HOP_S, HOP_SAMPLES
 from training.data.face_store import COLUMNS_OF, MARGIN, PICTURE_PX, FaceStore
 from training.evaluate import curation_material as material
@@ -279,7 +280,7 @@ def main(arguments: list[str] | None = None) -> None:
     settings = CurationSettings()
     # Faces that are made, and a song: nobody talks in them, whatever is heard.
     videos = [one for one in material.videos(data, chosen.corpus_clips) if one.name not in NOT_SPEECH]
-    cache = chosen.stores / "curation_seen"
+    cache = chosen.stores / "curation_seen" / Job(chosen.stores, settings, ()).digest
     several = [one.path for one in material.videos(data, 2)]
     measures: dict[str, Callable[[], Iterator[Score]]] = {
         "cuts": lambda: cut_scores(several, settings),
