@@ -22,6 +22,7 @@ from training.data.face_source import FaceData
 from training.data.made_up_faces import made_up_faces
 from training.loop import averaged_weights, part_of
 from training.losses.face_surface import FaceSurface
+from training.recipe import RecipeError
 from training.run import main
 from training.tasks.expression import begin_with, trained_encoder
 from training.tasks.face_figures import FaceFigures
@@ -151,6 +152,8 @@ def test_a_part_whose_shape_has_changed_begins_anew() -> None:
     begin_with(new, old.state_dict() | {"gone": torch.zeros(1)})
     assert torch.equal(new.bias, old.bias)
     assert torch.equal(new.weight, own)
+    with pytest.raises(RecipeError, match="nothing fits"):
+        begin_with(new, {"elsewhere": torch.zeros(2)})
 
 
 def test_a_held_sequence_shows_one_picture_in_a_trembling_crop(tmp_path: Path) -> None:

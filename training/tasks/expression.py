@@ -120,9 +120,13 @@ def trained_encoder(folder: Path) -> FaceEncoder:
 
 
 def begin_with(encoder: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Take over what has the shape that it has in `encoder`; a part whose shape has changed begins anew."""
+    """Take over what has the shape that it has in `encoder`; a part whose shape has changed begins anew. RecipeError
+    where nothing has.
+    """
     own = encoder.state_dict()
     alike = {name: values for name, values in tensors.items() if name in own and own[name].shape == values.shape}
+    if not alike:
+        raise RecipeError("begin names a run of which nothing fits today's encoder; name a run of expression, or none")
     encoder.load_state_dict(own | alike)
 
 
