@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.head.flame import open_head
 from models.head.landmarks import FACE_POINTS, IRISES, LandmarkRig, open_head_landmarks
@@ -468,6 +468,34 @@ def test_the_coarse_recipe_learns_every_loss(tmp_path: Path) -> None:
     figures = json.loads((run / "figures.jsonl").read_text().splitlines()[-1])
     assert {"landmarks", "eyes", "lips", "photometric", "shape", "expression", "texture", "light"} <= figures.keys()
     assert np.isfinite(figures["nme"])
+
+
+def test_a_shape_must_do_for_all_pictures_of_its_person_from_the_first_step() -> None:
+    """Codes that explain their own pictures cost nothing; exchanged, they do where the shapes are not the same."""
+
+    class Told(nn.Module):
+        def __init__(self, code: Tensor) -> None:
+            super().__init__()
+            self.code = code
+
+        def forward(self, pictures: Tensor) -> Tensor:
+            return self.code
+
+    texture = TextureModel(torch.full((3, 16, 16), 0.5), torch.zeros(1, 3, 16, 16))
+    data = PeopleData("", {}, each=4, size_px=48)
+    student = CoarseStudent(CoarseRecipe("c", "deca_coarse", data=data, texture="", landmark_steps=10), texture)
+
+    def cost(face: FaceCode) -> float:
+        student.encoder = Told(compose(face))
+        landmarks = student.scene.landmarks(face, student.scene.head(face))
+        batch = {"picture": torch.zeros(4, 3, 48, 48), "landmarks": landmarks, "seen": torch.ones(4, 68)}
+        torch.manual_seed(3)
+        return float(student(batch, 0)["landmarks"])
+
+    face = random_codes(4)
+    assert order_within(1, 4, torch.manual_seed(3)).tolist() != [0, 1, 2, 3]
+    assert cost(face) > 0.002
+    assert cost(FaceCode(**(vars(face) | {"shape": face.shape[[0, 0, 0, 0]]}))) < 1e-6
 
 
 def test_a_face_cannot_hide_from_the_picture() -> None:

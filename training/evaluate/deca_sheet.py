@@ -1,13 +1,11 @@
-"""Pictures of what DECA's recipes have learnt, of drawn people only, and the curve of a run's figures:
+"""Pictures of what DECA's recipes have learnt, of drawn people only:
 
 python -m training.evaluate.deca_sheet RUN --out FILE.webp [section.key=value ...]      with the run's own settings
-python -m training.evaluate.deca_sheet RUN --out FILE.webp --curve nme,grey_levels
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import cv2
@@ -31,11 +29,7 @@ Sheet = NDArray[np.uint8]
 _COLUMNS = 6
 _GREY = 0.6
 _TILE_PX = 150
-_SIZE_PX = (640, 260)
-_MARGIN_PX = 40
-_TEXT_PX = 280
 _WEBP = [cv2.IMWRITE_WEBP_QUALITY, 88]
-_COLOURS = ((200, 60, 40), (40, 90, 200), (40, 150, 70))
 
 
 @torch.no_grad()
@@ -87,31 +81,6 @@ def detail_sheet(student: DetailStudent, pictures: WrinkledPictures) -> Sheet:
     return _sheet([batch["picture"], *(in_grey(displacement) for displacement in told)])
 
 
-def curve(folder: Path, names: list[str]) -> Sheet:
-    """Figures of a run over its steps, each from 0 to its own largest."""
-    lines = [json.loads(line) for line in (folder / "figures.jsonl").read_text().splitlines()]
-    steps = np.array([line["step"] for line in lines], float)
-    width, height = _SIZE_PX
-    sheet = np.full((height, width, 3), 255, np.uint8)
-    inner = np.array([width - 2 * _MARGIN_PX, height - 2 * _MARGIN_PX])
-    for number, name in enumerate(names):
-        values = np.array([line[name] for line in lines])
-        colour = _COLOURS[number % len(_COLOURS)]
-        at = np.stack([steps / steps.max(), 1.0 - values / values.max()], axis=1) * inner + _MARGIN_PX
-        cv2.polylines(sheet, [at.round().astype(np.int32)], False, colour, 2, cv2.LINE_AA)
-        text = f"{name}: {values[0]:.3g} .. {values[-1]:.3g}, top {values.max():.3g}"
-        _write(sheet, text, (_MARGIN_PX + _TEXT_PX * number, 24), colour)
-    corner = (_MARGIN_PX, height - _MARGIN_PX)
-    cv2.line(sheet, corner, (width - _MARGIN_PX, height - _MARGIN_PX), (0, 0, 0), 1)
-    cv2.line(sheet, corner, (_MARGIN_PX, _MARGIN_PX), (0, 0, 0), 1)
-    _write(sheet, f"0 .. {int(steps.max())} steps", (_MARGIN_PX, height - 14), (0, 0, 0))
-    return sheet
-
-
-def _write(sheet: Sheet, text: str, place: tuple[int, int], colour: tuple[int, int, int]) -> None:
-    cv2.putText(sheet, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, 1, cv2.LINE_AA)
-
-
 def _sheet(rows: list[Tensor]) -> Sheet:
     size = (_TILE_PX, _TILE_PX)
     tiles = [functional.interpolate(row[:_COLUMNS], size, mode="bilinear", antialias=True) for row in rows]
@@ -125,26 +94,22 @@ def main() -> None:
     parser.add_argument("settings", nargs="*", help="section.key=value, as the run had them")
     parser.add_argument("--recipe", choices=("deca_coarse", "deca_detail"), default="deca_coarse")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--curve", default="", help="names of figures, with commas")
     chosen = parser.parse_intermixed_args()
-    if chosen.curve:
-        sheet = curve(chosen.run, chosen.curve.split(","))
+    table = read_table(recipe_path(chosen.recipe), chosen.settings)
+    place = Place(torch.device("cpu"))
+    task = (deca_coarse if chosen.recipe == "deca_coarse" else deca_detail).prepare(table, place)
+    task.student.load_state_dict(averaged_weights(chosen.run), strict=False)
+    task.student.eval()
+    if isinstance(task, deca_coarse.CoarseTask):
+        sheet = coarse_sheet(task.student, task.judged[0]["picture"])
     else:
-        table = read_table(recipe_path(chosen.recipe), chosen.settings)
-        place = Place(torch.device("cpu"))
-        task = (deca_coarse if chosen.recipe == "deca_coarse" else deca_detail).prepare(table, place)
-        task.student.load_state_dict(averaged_weights(chosen.run), strict=False)
-        task.student.eval()
-        if isinstance(task, deca_coarse.CoarseTask):
-            sheet = coarse_sheet(task.student, task.judged[0]["picture"])
-        else:
-            recipe = task.recipe
-            if not recipe.wrinkles.people:
-                parser.error("only drawn wrinkles are shown; give wrinkles.people as the run had it")
-            drawn = WrinkledPictures(
-                recipe.wrinkles, task.student.scene, 2 * recipe.data.each, recipe.data.each, 1, is_validation=True
-            )
-            sheet = detail_sheet(task.student, drawn)
+        recipe = task.recipe
+        if not recipe.wrinkles.people:
+            parser.error("only drawn wrinkles are shown; give wrinkles.people as the run had it")
+        drawn = WrinkledPictures(
+            recipe.wrinkles, task.student.scene, 2 * recipe.data.each, recipe.data.each, 1, is_validation=True
+        )
+        sheet = detail_sheet(task.student, drawn)
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(chosen.out), sheet[:, :, ::-1], _WEBP if chosen.out.suffix == ".webp" else [])
 

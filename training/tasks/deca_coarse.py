@@ -1,8 +1,8 @@
 """`python -m training.run deca_coarse`: from single pictures to shape, expression, pose, texture, light and camera,
 learnt without any 3D truth, as DECA's first stage (Feng et al. 2021).
 
-First landmarks alone (`landmark_steps`), then all losses. In every batch, each person's shapes are exchanged among
-their pictures, and the exchanged codes have to explain the same pictures.
+First landmarks alone (`landmark_steps`), then all losses. In every batch, from the first, each person's shapes are
+exchanged among their pictures, and the exchanged codes have to explain the same pictures.
 """
 
 from __future__ import annotations
@@ -76,12 +76,12 @@ class CoarseStudent(nn.Module):
     def forward(self, batch: Batch, step: int) -> Losses:
         with torch.autocast(batch["picture"].device.type, enabled=False):
             face = decompose(self.encoder(batch["picture"]))
-            if step < self.recipe.landmark_steps:
-                return self._weighted(self._landmark_losses(face, batch) | reconstruction.code_losses(face))
             # Shape consistency: any picture's shape of a person must do for all of that person's.
             order = order_within(len(face.shape) // self.recipe.data.each, self.recipe.data.each).to(face.shape.device)
             face = joined(face, swapped(face, "shape", order))
             twice = {name: torch.cat([values, values]) for name, values in batch.items()}
+            if step < self.recipe.landmark_steps:
+                return self._weighted(self._landmark_losses(face, twice) | reconstruction.code_losses(face))
             return self._weighted(self.losses(face, twice))
 
     def losses(self, face: FaceCode, batch: Batch) -> Losses:
