@@ -11,7 +11,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training.evaluate.audio_columns import COLUMNS, Column, Judged
-from training.evaluate.audio_material import FACES, LAUGHTER, SYNTHETIC, TUNING_FACES, Material, listened, load
+from training.evaluate.audio_material import (
+    FACES,
+    LAUGHTER,
+    SYNTHETIC,
+    TALKERS,
+    TUNING_FACES,
+    Material,
+    listened,
+    load,
+)
 from training.evaluate.audio_subjects import HeadAudio, Heard, Subject, Unavailable, VoiceModel
 from training.evaluate.table import NOT_KNOWN, deliver, line, number, table
 
@@ -50,7 +59,7 @@ def target(material: Material) -> Judged:
     """The truth in the subjects' place: what the measures say of a perfect answer. Laughter is its label."""
     heard = {
         part: [Heard(clip.motion, clip.laughter, clip.speech) for clip in material.clips[part]]
-        for part in (SYNTHETIC, FACES, TUNING_FACES, LAUGHTER)
+        for part in (SYNTHETIC, FACES, TALKERS, TUNING_FACES, LAUGHTER)
         if part in material.clips
     }
     return Judged("target", material, heard, hears_laughter=False)
@@ -92,7 +101,7 @@ def page(rows: Sequence[Judged], cells: Sequence[Sequence[str]], notes: Sequence
 
 
 def _by_clip(rows: Sequence[Judged], material: Material) -> list[str]:
-    found = [judged.aperture_r(FACES, judged.lag) for judged in rows]
+    found = [judged.aperture_r(FACES, judged.lag) | judged.aperture_r(TALKERS, judged.lag) for judged in rows]
     return [
         line(["clip", "person", "s", *(judged.name for judged in rows)]),
         line(["---", "---", "---:", *["---:"] * len(rows)]),
@@ -101,7 +110,7 @@ def _by_clip(rows: Sequence[Judged], material: Material) -> list[str]:
                 [clip.info.name, clip.info.voice, f"{clip.hops * 0.02:.1f}"]
                 + [f"{by_clip[clip.info.name]:.2f}" for by_clip in found]
             )
-            for clip in material.clips[FACES]
+            for clip in [*material.clips[FACES], *material.clips.get(TALKERS, [])]
         ),
     ]
 

@@ -15,7 +15,16 @@ from training.data.clips import HOP_S, UNKNOWN_PHONE, Clip
 from training.data.lips import lip_gap_mm, lip_protrusion_mm, lip_width_mm
 from training.data.phones import SILENCE as SILENT_PHONE
 from training.evaluate import audio_metrics as measure
-from training.evaluate.audio_material import FACES, LAUGHTER, RECORDINGS, SILENCE, SYNTHETIC, TUNING_FACES, Material
+from training.evaluate.audio_material import (
+    FACES,
+    LAUGHTER,
+    RECORDINGS,
+    SILENCE,
+    SYNTHETIC,
+    TALKERS,
+    TUNING_FACES,
+    Material,
+)
 from training.evaluate.audio_subjects import Heard
 from training.evaluate.real_faces import Floats, lagged_r, level_db
 
@@ -106,8 +115,11 @@ def _stillness(part: str) -> Callable[[Judged], float | None]:
     return value
 
 
-def _aperture(judged: Judged) -> float:
-    return _median(judged.aperture_r(FACES, judged.lag).values())
+def _aperture(*parts: str) -> Callable[[Judged], float]:
+    def value(judged: Judged) -> float:
+        return _median([r for part in parts for r in judged.aperture_r(part, judged.lag).values()])
+
+    return value
 
 
 def _best_lag_ms(judged: Judged) -> float:
@@ -262,8 +274,17 @@ COLUMNS = (
         2,
         "Pearson's r of the lip gap with the inner-lip gap that landmarks see in the video, median over held-out "
         "clips, at one lag for all clips: the one that is best on the tuning faces",
-        _aperture,
+        _aperture(FACES),
     ),
+    Column(
+        "aperture r, talkers",
+        TALKERS,
+        2,
+        "the same of videos that are known to be in sync, all of them; the faces above were chosen among videos of "
+        "unknown sync by how well their lips follow the loudness, which an envelope does best with",
+        _aperture(TALKERS),
+    ),
+    Column("aperture r, all", TALKERS, 2, "the same of both together", _aperture(FACES, TALKERS)),
     Column(
         "fixed lag, ms", TUNING_FACES, 0, "that lag; the motion is shown so much later", lambda j: 1e3 * HOP_S * j.lag
     ),

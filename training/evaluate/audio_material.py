@@ -1,7 +1,8 @@
 """What subjects are judged on: held-out clips of every store, made-up silences, and what each subject made of them.
 
-DATA is the folder of the stores: synthetic, recordings, laughter, negatives, faces (and faces_lips). A store that is
-not there leaves its measures out, with the reason. What a subject made of a part is kept in DATA/evaluated.
+DATA is the folder of the stores: synthetic, recordings, laughter, negatives, faces and talkers (faces_lips and
+talkers_lips beside them; see `training.evaluate.talking_faces`). A store that is not there leaves its measures out,
+with the reason. What a subject made of a part is kept in DATA/evaluated.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from training.evaluate.audio_subjects import Heard, Subject
 Floats = NDArray[np.float32]
 
 SYNTHETIC, RECORDINGS, LAUGHTER = "synthetic voices", "recordings", "laughter"
-FACES, TUNING_FACES, SILENCE = "real faces", "tuning faces", "silence"
+FACES, TALKERS, TUNING_FACES, SILENCE = "real faces", "talkers as they come", "tuning faces", "silence"
 
 # Each part's stores and splits. Whoever has clips in train is left out, but for the tuning faces: they are of the one
 # filmed speaker who is learnt from, and only choose each subject's lag.
@@ -29,6 +30,7 @@ _PARTS = {
     RECORDINGS: (("recordings",), ("val", "test")),
     LAUGHTER: (("laughter", "negatives"), ("val", "test")),
     FACES: (("faces",), ("test",)),
+    TALKERS: (("talkers",), ("test",)),
     TUNING_FACES: (("faces",), ("val",)),
 }
 # Enough for two digits, and the whole table takes minutes.
@@ -66,8 +68,12 @@ def load(data: Path) -> Material:
                 clips.setdefault(part, []).extend(found)
             else:
                 missing[part] = f"there is no store {folder} with clips of split {' or '.join(splits)}"
-    faces = [*clips.get(FACES, []), *clips.get(TUNING_FACES, [])]
-    return Material(clips, {clip.info.name: _lips(data, clip.info.name) for clip in faces}, missing)
+    lips = {
+        clip.info.name: _lips(data / f"{folder}_lips", clip.info.name)
+        for part, folder in ((FACES, "faces"), (TUNING_FACES, "faces"), (TALKERS, "talkers"))
+        for clip in clips.get(part, [])
+    }
+    return Material(clips, lips, missing)
 
 
 def _held_out(folder: Path, splits: tuple[str, ...], most_hops: int | None, by_person: bool) -> list[Clip]:
@@ -87,8 +93,8 @@ def _held_out(folder: Path, splits: tuple[str, ...], most_hops: int | None, by_p
     return [store[number] for number in chosen]
 
 
-def _lips(data: Path, name: str) -> Lips:
-    with np.load(data / "faces_lips" / f"{name}.npz") as archive:
+def _lips(folder: Path, name: str) -> Lips:
+    with np.load(folder / f"{name}.npz") as archive:
         return Lips(archive["gap"], archive["weight"])
 
 

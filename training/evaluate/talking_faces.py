@@ -10,6 +10,12 @@ the same lag) and larger than 60 ms is taken out, and is in the table.
 
 Splits go by person: who has enough clips to be learnt from keeps the manifest's splits; everybody else is for testing.
 
+    ... --out DIR --data VIDEOS --in-sync
+
+fills DIR/talkers (talkers_lips, talkers_sync.tsv) instead, with videos that are known to be in sync and of people who
+talk: all of them as they come, for testing. What the search for sync keeps are lips that follow the loudness; a voice's
+envelope does better with those than with everybody's.
+
 It lives beside the evaluation, not with the other stores, because it needs the driver's tracker and solver.
 """
 
@@ -31,6 +37,7 @@ from training.data.clips import HOP_S, HOP_SAMPLES, Clip, ClipInfo, ClipWriter, 
 from training.evaluate.real_faces import Floats, hear, level_db, on_hops, resting, see, sync_of
 
 STORE, LIPS, SYNC = "faces", "faces_lips", "faces_sync.tsv"
+TALKERS = "talkers"  # the store of those in sync; its lips and table are named likewise
 
 _LEARNABLE_CLIPS = 20  # of one person; fewer teach nothing, and are worth more as a test
 _KEPT_OFFSET_S = 0.06  # what the search for a clip's sync cannot tell from none
@@ -82,8 +89,8 @@ class Recording:
     person: str
 
 
-def recordings(data: Path) -> list[Recording]:
-    """The videos of DATA/MANIFEST.tsv, with splits by person."""
+def recordings(data: Path, in_sync: bool = False) -> list[Recording]:
+    """The videos of DATA/MANIFEST.tsv, with splits by person; for testing, all of them, where they are `in_sync`."""
     with (data / "MANIFEST.tsv").open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if row["kind"] == "video"]
     clips_of = Counter(row["person"] for row in rows if row["use"] == "free")
@@ -92,14 +99,16 @@ def recordings(data: Path) -> list[Recording]:
             path=data / row["path"],
             name=f"{Path(row['path']).parts[1]}.{Path(row['path']).stem}",
             use=row["use"],
-            split=row["split"] if clips_of[row["person"]] >= _LEARNABLE_CLIPS else "test",
+            split=row["split"] if clips_of[row["person"]] >= _LEARNABLE_CLIPS and not in_sync else "test",
             person=row["person"],
         )
         for row in rows
     ]
 
 
-def clip_of(recording: Recording, face_model: Path) -> tuple[Line, Clip, dict[str, Floats]] | None:
+def clip_of(
+    recording: Recording, face_model: Path, in_sync: bool = False
+) -> tuple[Line, Clip, dict[str, Floats]] | None:
     """The recording's line, itself as a clip, and its lips by landmarks; None when it has no sound or no face."""
     if not probe(recording.path).has_audio:
         return None
@@ -110,7 +119,8 @@ def clip_of(recording: Recording, face_model: Path) -> tuple[Line, Clip, dict[st
         return None
     rows = on_hops(seen, hops)
     sync = sync_of(audio, rows)
-    is_corpus = recording.path.with_suffix(".align").is_file()  # recorded in sync, whatever three seconds look like
+    # Recorded in sync, whatever three seconds look like.
+    is_corpus = in_sync or recording.path.with_suffix(".align").is_file()
     is_off = sync.is_clear and not is_corpus and abs(sync.lag_s) > _KEPT_OFFSET_S
     offset_s = _OFFSET_BY_PHONES_S.get(recording.name, sync.lag_s if is_off else 0.0)
     is_talking = sync.is_clear or is_corpus or recording.name in _OFFSET_BY_PHONES_S
@@ -146,22 +156,26 @@ def _spoken(clip: Path, hops: int) -> Floats:
     return spoken
 
 
-def build(out: Path, data: Path, face_model: Path) -> Iterator[Line]:
+def build(out: Path, data: Path, face_model: Path, in_sync: bool = False) -> Iterator[Line]:
     """Fill the store at `out`, continuing one that was cut off; yields the line of every clip with sound and face."""
-    (out / LIPS).mkdir(parents=True, exist_ok=True)
-    table = out / SYNC
+    store, lips_folder, table = (
+        (out / TALKERS, out / f"{TALKERS}_lips", out / f"{TALKERS}_sync.tsv")
+        if in_sync
+        else (out / STORE, out / LIPS, out / SYNC)
+    )
+    lips_folder.mkdir(parents=True, exist_ok=True)
     if not table.exists():
         table.write_text("\t".join(field.name for field in fields(Line)) + "\n")
-    with ClipWriter(out / STORE) as writer, table.open("a+") as sheet:
+    with ClipWriter(store) as writer, table.open("a+") as sheet:
         sheet.seek(0)
         done = {line.split("\t")[0] for line in sheet}
-        for recording in recordings(data):
-            made = None if recording.name in done else clip_of(recording, face_model)
+        for recording in recordings(data, in_sync):
+            made = None if recording.name in done else clip_of(recording, face_model, in_sync)
             if made is None:
                 continue
             line, clip, lips = made
             if line.is_kept:
-                np.savez_compressed(out / LIPS / f"{recording.name}.npz", **lips)  # type: ignore[arg-type]
+                np.savez_compressed(lips_folder / f"{recording.name}.npz", **lips)  # type: ignore[arg-type]
                 writer.add(clip)
             cells = [f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in asdict(line).values()]
             sheet.write("\t".join(cells) + "\n")
@@ -179,9 +193,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of the stores")
     parser.add_argument("--data", type=Path, default=None, help="folder with MANIFEST.tsv")
     parser.add_argument("--face-model", type=Path, default=None, help="face_landmarker.task; found as the driver does")
+    parser.add_argument("--in-sync", action="store_true", help="all videos are of talkers and in sync: keep them all")
     arguments = parser.parse_args()
     data = shared_data() if arguments.data is None else arguments.data
-    for line in build(arguments.out, data, find_face_model(arguments.face_model)):
+    for line in build(arguments.out, data, find_face_model(arguments.face_model), arguments.in_sync):
         kept = f"kept, offset {1e3 * line.offset_s:+.0f} ms" if line.is_kept else "left out"
         print(
             f"{line.name}: {line.split} {line.seconds:.1f} s, seen {line.seen:.0%}, "

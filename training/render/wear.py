@@ -98,7 +98,8 @@ def glasses(rng: np.random.Generator, rest: Floats) -> list[Garment]:
     joints = head.J_regressor @ rest
     left, right = joints[LEFT_EYE], joints[RIGHT_EYE]
     half_gap = 0.5 * (left[0] - right[0])
-    wide, tall = rng.uniform(0.021, min(0.028, half_gap - 0.004)), rng.uniform(0.015, 0.024)
+    widest = min(0.028, half_gap - 0.004)  # of eyes close together, which leave little room between the lenses
+    wide, tall = rng.uniform(min(0.021, widest), widest), rng.uniform(0.015, 0.024)
     power = rng.choice([2.0, 2.6, 4.0])
     angle = np.linspace(0.0, 2.0 * np.pi, 29)
     cosine, sine = np.cos(angle), np.sin(angle)

@@ -13,7 +13,7 @@ from training.data.clips import HOP_SAMPLES, Clip, ClipInfo, ClipWriter
 from training.data.lips import lip_gap_mm, lip_width_mm
 from training.evaluate import audio, audio_subjects
 from training.evaluate.audio_columns import COLUMNS, Judged
-from training.evaluate.audio_material import FACES, SILENCE, SYNTHETIC, TUNING_FACES, listened, load, silences
+from training.evaluate.audio_material import FACES, SILENCE, SYNTHETIC, TALKERS, TUNING_FACES, listened, load, silences
 from training.evaluate.audio_subjects import HeadAudio, Heard, Unavailable, VoiceModel
 from training.evaluate.visemes import VISEMES, viseme_motions
 
@@ -26,16 +26,16 @@ def voice(hops: int, seed: int = 0) -> np.ndarray:
     return (np.repeat(strength, HOP_SAMPLES) * rng.normal(size=hops * HOP_SAMPLES)).astype(np.float32)
 
 
-def face_store(folder: Path, *clips: tuple[str, str]) -> None:
+def face_store(folder: Path, *clips: tuple[str, str], store: str = "faces") -> None:
     """(name, split) each: clips whose true motion is the envelope's own, 60 ms later."""
     model = VoiceModel(ENVELOPE)
-    (folder / "faces_lips").mkdir(parents=True)
-    with ClipWriter(folder / "faces") as writer:
+    (folder / f"{store}_lips").mkdir(parents=True)
+    with ClipWriter(folder / store) as writer:
         for seed, (name, split) in enumerate(clips):
             sound = voice(200, seed)
             motion = np.roll(model.hear([sound])[0].motion, 3, axis=0)
             writer.add(Clip(ClipInfo(name, name, "test", "talking", "free", split), sound, motion, np.ones(200)))
-            np.savez(folder / "faces_lips" / f"{name}.npz", gap=lip_gap_mm(motion), weight=np.ones(200, np.float32))
+            np.savez(folder / f"{store}_lips" / f"{name}.npz", gap=lip_gap_mm(motion), weight=np.ones(200, np.float32))
 
 
 class Echo:
@@ -147,6 +147,23 @@ def test_material_holds_out_and_says_what_is_missing(tmp_path: Path) -> None:
     assert [clip.info.name for clip in material.clips[FACES]] == ["ann"]
     assert [clip.info.name for clip in material.clips[TUNING_FACES]] == ["bob"]
     assert "synthetic" in material.missing[SYNTHETIC]
+    assert "talkers" in material.missing[TALKERS]
+
+
+def test_talkers_as_they_come_are_a_part_of_their_own(tmp_path: Path) -> None:
+    face_store(tmp_path, ("ann", "test"), ("bob", "val"))
+    face_store(tmp_path, ("dan", "test"), ("eve", "test"), store="talkers")
+    with np.load(tmp_path / "talkers_lips" / "eve.npz") as archive:
+        gap = archive["gap"]
+    np.savez(tmp_path / "talkers_lips" / "eve.npz", gap=gap[::-1], weight=np.ones(200, np.float32))
+    judged = audio.judge(VoiceModel(ENVELOPE), load(tmp_path), tmp_path)
+    found = {column.title: audio.cell(column, judged) for column in COLUMNS}
+    of = judged.aperture_r(TALKERS, judged.lag)
+    assert sorted(of) == ["dan", "eve"]
+    assert of["eve"] < 0.5 < of["dan"]
+    assert found["aperture r, fixed lag"] == "1.00"
+    assert float(found["aperture r, talkers"]) == pytest.approx((of["dan"] + of["eve"]) / 2, abs=0.01)
+    assert float(found["aperture r, all"]) == pytest.approx(of["dan"], abs=0.01)
 
 
 def test_the_lag_is_chosen_on_the_tuning_faces(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from training.data.clips import HOP_S, HOP_SAMPLES, hop_times_s
+from training.evaluate import talking_faces
 from training.evaluate.real_faces import FaceRows, Seen, Sync, level_db, on_hops, resting, sync_of
 from training.evaluate.talking_faces import recordings
 
@@ -117,3 +119,21 @@ def test_splits_go_by_person(tmp_path: Path) -> None:
     found = recordings(tmp_path)
     assert [item.split for item in found if item.person == "P1"] == ["val", *["train"] * 4] * 4
     assert [(item.name, item.split) for item in found if item.person != "P1"] == [("b.one", "test")]
+
+
+def test_videos_that_are_in_sync_are_kept_as_they_come(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times_s = np.arange(0.0, 4.0, 0.04)
+    audio, _ = babble(190)
+    monkeypatch.setattr(talking_faces, "probe", lambda _: SimpleNamespace(has_audio=True))
+    monkeypatch.setattr(talking_faces, "hear", lambda _: audio)
+    # Lips that go their own way, whatever is said.
+    monkeypatch.setattr(talking_faces, "see", lambda *_: seen(times_s, 1.0 + np.sin(2.0 * np.pi * times_s)))
+    (tmp_path / "MANIFEST.tsv").write_text(
+        "path\tkind\tuse\tsplit\tperson\nvideo/web/ann.mp4\tvideo\tresearch\ttrain\tP1\n"
+    )
+    for in_sync, store, kept in ((False, "faces", 0), (True, "talkers", 1)):
+        lines = list(talking_faces.build(tmp_path, tmp_path, tmp_path / "model", in_sync))
+        assert [(line.name, line.split, line.is_kept) for line in lines] == [("web.ann", "test", bool(kept))]
+        assert (tmp_path / store / "index.jsonl").read_text().count("web.ann") == kept
+        assert len(list((tmp_path / f"{store}_lips").iterdir())) == kept
+        assert all(line.offset_s == 0.0 for line in lines if line.is_kept)
