@@ -38,6 +38,7 @@ _KINDS = {TALK: "talking", LAUGH: "laughter"}
 USES = ("free", "free-sharealike", "weights", "research")
 _MOUTH = REGIONS.index("mouth")
 _HELD_OUT = 10  # one of so many videos
+_STYLE_CLIPS = 20  # of one person; fewer tell a style from nobody's by what was said
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def origins(data: Path) -> dict[Path, Origin]:
         raise RunError(f"{table} has no column {error.args[0]!r}; it needs path, use, split and person") from error
 
 
-def clips_of(items: Iterable[Item], origin: Origin) -> list[Clip]:
+def clips_of(items: Iterable[Item], origin: Origin, style: str = "") -> list[Clip]:
     """The clips of one video for a store, less the face at rest of all of them together."""
     items = list(items)
     rows = [rows_of(item) for item in items]
@@ -88,7 +89,7 @@ def clips_of(items: Iterable[Item], origin: Origin) -> list[Clip]:
                 kind=_KINDS[item.subset],
                 use=origin.use,
                 split=origin.split,
-                style=f"person_{origin.person}",
+                style=style,
             ),
             audio=_sound(item),
             motion=each.motion - rest,
@@ -121,15 +122,22 @@ def build(folder: Path, out: Path, use: str, known: dict[Path, Origin] | None, o
     """Fill the stores of OUT; how many clips each got, and "left out" those of videos that nobody knows."""
     counts = Counter[str]()
     items = sorted(selected(folder, only_accepted), key=lambda item: (item.content, item.begin_s))
+    videos = list[tuple[Origin, list[Item]]]()
+    of_person = Counter[str]()
+    for _, group in groupby(items, key=lambda item: item.content):
+        of_video = list(group)
+        origin = origin_of(of_video[0], use) if known is None else known.get(Path(of_video[0].source).resolve())
+        if origin is None:
+            counts["left out"] += len(of_video)
+            continue
+        videos.append((origin, of_video))
+        of_person[origin.person] += len(of_video)
     with ClipWriter(out / STORES[TALK]) as talk, ClipWriter(out / STORES[LAUGH]) as laugh:
         writers = {TALK: talk, LAUGH: laugh}
-        for _, group in groupby(items, key=lambda item: item.content):
-            of_video = list(group)
-            origin = origin_of(of_video[0], use) if known is None else known.get(Path(of_video[0].source).resolve())
-            if origin is None:
-                counts["left out"] += len(of_video)
-                continue
-            for item, clip in zip(of_video, clips_of(of_video, origin), strict=True):
+        for origin, of_video in videos:
+            # A person who is heard often has a style of their own, which a user may choose; others are nobody's.
+            style = f"person_{origin.person}" if of_person[origin.person] >= _STYLE_CLIPS else ""
+            for item, clip in zip(of_video, clips_of(of_video, origin, style), strict=True):
                 writers[item.subset].add(clip)
                 counts[STORES[item.subset]] += 1
     return counts

@@ -15,7 +15,7 @@ import pytest
 from support.curated import piece
 
 from driver.errors import RunError
-from training.curation import review
+from training.curation import review, stores
 from training.curation.item import Item
 from training.curation.media import write_clip
 from training.curation.review import ReviewServer, main
@@ -182,6 +182,17 @@ def test_a_manifest_says_whose_and_what_for(folder: Path, tmp_path: Path) -> Non
     assert (info.voice, info.split, info.use) == ("P01", "val", "free")
     with pytest.raises(RunError, match="cannot be read"):
         origins(tmp_path / "nowhere")
+
+
+def test_who_is_heard_often_has_a_style_of_their_own(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = build(folder, tmp_path / "few", "free", None, only_accepted=False)
+    assert {info.style for info in ClipStore(tmp_path / "few" / "curated_talk").infos} == {""}
+    monkeypatch.setattr(stores, "_STYLE_CLIPS", counts.total())
+    build(folder, tmp_path / "many", "free", None, only_accepted=False)
+    (info, *_) = ClipStore(tmp_path / "many" / "curated_talk").infos
+    assert info.style == f"person_{info.voice}"
 
 
 def test_whole_videos_are_held_out() -> None:
