@@ -35,7 +35,7 @@ def student_and_batch(tmp_path_factory: pytest.TempPathFactory) -> tuple[EmocaSt
     data = EmotionData(str(folder), ["faces"], side_px=SIDE_PX)
     recipe = EmocaRecipe(name="emoca", task="emoca", data=data, **made_up_coarse(folder, SIDE_PX))
     pictures = labelled_pictures(data, ["faces"], data.uses, ("train",))
-    batch = EmotionFaces(pictures, data, 4, 1, 0, is_validation=False)[0]
+    batch = EmotionFaces(pictures, data, 4, 1, is_validation=False)[0]
     return EmocaStudent(recipe), batch
 
 
@@ -139,7 +139,7 @@ def test_emotions_come_equally_often_and_pictures_have_their_points(tmp_path: Pa
     made_up_emotions(tmp_path / "faces", 40)
     data = EmotionData(str(tmp_path), ["faces"], side_px=SIDE_PX)
     pictures = labelled_pictures(data, ["faces"], data.uses, ("train",))
-    faces = EmotionFaces(pictures, data, 10, 1, 0, is_validation=False)
+    faces = EmotionFaces(pictures, data, 10, 1, is_validation=False)
     batches = [faces[step] for step in range(8)]
     classes = torch.cat([batch["emotion"].argmax(dim=1) for batch in batches])
     shares = np.bincount(classes.numpy(), minlength=len(EMOTIONS)) / len(classes)

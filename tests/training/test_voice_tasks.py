@@ -138,7 +138,7 @@ def test_a_step_has_its_batch_whenever_it_is_asked_for(tmp_path: Path) -> None:
     for name, tensor in first[5].items():
         torch.testing.assert_close(tensor, second[5][name], equal_nan=True)
     assert not torch.equal(first[5]["audio"], first[6]["audio"])
-    assert not torch.equal(first[5]["audio"], ExcerptBatches(tmp_path, excerpts, 4, seed=3, rank=1)[5]["audio"])
+    assert not torch.equal(first[5]["audio"], ExcerptBatches(tmp_path, excerpts, 4, seed=4)[5]["audio"])
 
 
 def test_clips_that_may_not_be_used_are_not(tmp_path: Path) -> None:

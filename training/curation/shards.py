@@ -14,15 +14,15 @@ import json
 import os
 import sys
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 import numpy as np
 
 from driver.errors import RunError
-from training.curation.item import Item
+from training.curation.item import Array, Item
 
 INDEX = "index.json"
 _VERSION = 1
@@ -31,6 +31,18 @@ _READ_BYTES = 1 << 20
 
 class ShardError(RunError):
     """A shard, or the index of a folder of shards, that is missing or damaged."""
+
+
+class Sample(Protocol):
+    """What a shard holds: an `Item`, or another thing with a key of its own, without dots, a line and arrays."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def arrays(self) -> Mapping[str, Array]: ...
+
+    def to_line(self) -> dict[str, Any]: ...
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,7 @@ class _Hashed:
         return self._digest.hexdigest()
 
 
-def write_shard(path: Path, items: Iterable[Item]) -> Shard:
+def write_shard(path: Path, items: Iterable[Sample]) -> Shard:
     """The tar file of `items` at `path`; it appears there whole or not at all. OSError when it cannot be written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Two processes may write the same shard, when one that was given up for dead is not: each to a file of its own.
@@ -111,12 +123,16 @@ def item_of_members(members: dict[str, bytes]) -> Item:
     """A clip from its members, by what follows the key in their names. ValueError when they are none."""
     line = json.loads(members["json"])
     line.pop("key")
-    arrays = {
+    return Item.from_record(line).with_arrays(arrays_of_members(members))
+
+
+def arrays_of_members(members: Mapping[str, bytes]) -> dict[str, Array]:
+    """Name -> array, of a sample's members. ValueError when one is none."""
+    return {
         name.removesuffix(".npy"): np.load(io.BytesIO(data), allow_pickle=False)
         for name, data in members.items()
         if name != "json"
     }
-    return Item.from_record(line).with_arrays(arrays)
 
 
 def check_shard(folder: Path, shard: Shard) -> None:
@@ -134,7 +150,7 @@ def check_shard(folder: Path, shard: Shard) -> None:
         raise ShardError(f"{path} has the SHA-256 {sha256[:12]} and was written with {shard.sha256[:12]}; {remedy}")
 
 
-def pack(folder: Path, items: Iterable[Item], size_mb: float, manifest_sha256: str) -> Index:
+def pack(folder: Path, items: Iterable[Sample], size_mb: float, manifest_sha256: str) -> Index:
     """`items` in shards of about `size_mb` megabytes, clips-000000.tar and on, and their index, which comes last.
 
     Shards of an earlier packing are replaced. OSError when they cannot be written; what was finished then stays, but
@@ -181,7 +197,7 @@ def read_items(folder: Path) -> Iterator[Item]:
         yield from read_shard(folder / shard.name)
 
 
-def _until_full(first: Item, rest: Iterator[Item], limit_bytes: float) -> Iterator[Item]:
+def _until_full(first: Sample, rest: Iterator[Sample], limit_bytes: float) -> Iterator[Sample]:
     """`first` and as many of the rest as it takes to fill a shard; the last one is not cut."""
     yield first
     size_bytes = _size_bytes(first)
@@ -190,11 +206,11 @@ def _until_full(first: Item, rest: Iterator[Item], limit_bytes: float) -> Iterat
         size_bytes += _size_bytes(item)
 
 
-def _size_bytes(item: Item) -> int:
+def _size_bytes(item: Sample) -> int:
     return sum(array.nbytes for array in item.arrays.values())
 
 
-def _members(item: Item) -> Iterator[tuple[str, bytes]]:
+def _members(item: Sample) -> Iterator[tuple[str, bytes]]:
     yield f"{item.key}.json", json.dumps(item.to_line(), sort_keys=True).encode()
     for name in sorted(item.arrays):
         buffer = io.BytesIO()

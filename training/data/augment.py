@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft as _untyped_fft
 
-from training.data.clips import HOP_SAMPLES, SAMPLE_RATE_HZ, ClipStore, Floats
+from training.data.clips import HOP_SAMPLES, SAMPLE_RATE_HZ, Floats
+from training.data.packed_clips import Clips, open_clips
 
 Doubles = NDArray[np.float64]
 
@@ -71,11 +72,11 @@ class Augmenter:
         return [_colour(rng) for _ in range(_COLOURS)]
 
     @cached_property
-    def _negatives(self) -> tuple[ClipStore, NDArray[np.int64]] | None:
+    def _negatives(self) -> tuple[Clips, NDArray[np.int64]] | None:
         return _learnable(self._folder / "negatives")
 
     @cached_property
-    def _voices(self) -> tuple[ClipStore, NDArray[np.int64]] | None:
+    def _voices(self) -> tuple[Clips, NDArray[np.int64]] | None:
         return _learnable(self._folder / "synthetic")
 
 
@@ -123,20 +124,20 @@ def typing(rng: np.random.Generator, count: int, level_db: float) -> Floats:
     return (sound * 10 ** (level_db / 20.0) * 3.0).astype(np.float32)
 
 
-def _learnable(folder: Path) -> tuple[ClipStore, NDArray[np.int64]] | None:
+def _learnable(folder: Path) -> tuple[Clips, NDArray[np.int64]] | None:
     if not (folder / "index.jsonl").exists():
         return None
-    store = ClipStore(folder)
-    chosen = [n for n, info in enumerate(store.infos) if info.split == "train" and info.use in _MAY_LEARN_FROM]
+    store = open_clips(folder)
+    infos = store.infos
+    chosen = [n for n in store.at_hand() if infos[n].split == "train" and infos[n].use in _MAY_LEARN_FROM]
     return (store, np.array(chosen)) if chosen else None
 
 
-def _piece(store: ClipStore, clips: NDArray[np.int64], rng: np.random.Generator, count: int) -> Floats:
+def _piece(store: Clips, clips: NDArray[np.int64], rng: np.random.Generator, count: int) -> Floats:
     """`count` samples from a random place of a random clip, from its start again as often as needed, at rms 1."""
     clip = int(rng.choice(clips))
-    begin, hops = int(store.first_hop[clip]), int(store.hops[clip])
-    sound = np.asarray(store.audio[begin : begin + hops], np.float32).reshape(-1)
-    sound = np.resize(np.roll(sound, -int(rng.integers(hops)) * HOP_SAMPLES), count)
+    sound = np.asarray(store.stored(clip)["audio"], np.float32).reshape(-1)
+    sound = np.resize(np.roll(sound, -int(rng.integers(store.hops[clip])) * HOP_SAMPLES), count)
     return sound / (sound.std() + 1e-6)
 
 

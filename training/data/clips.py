@@ -10,7 +10,7 @@ sound up to there is what a model without look-ahead has heard.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +27,7 @@ HOP_S = HOP_SAMPLES / SAMPLE_RATE_HZ
 MOTION_SIZE = 53
 LABELS = ("speech", "laughter", "valence", "arousal", "motion_weight")
 UNKNOWN_PHONE = 255
+STORED = ("audio", "motion", "labels", "phones")  # int16 [hops, 320], float16 [hops, 53] and [hops, 5], uint8 [hops]
 
 Floats = NDArray[np.float32]
 
@@ -192,16 +193,35 @@ class ClipStore:
         return (self[number] for number in range(len(self)))
 
     def __getitem__(self, number: int) -> Clip:
+        return clip_of(self.infos[number], self.stored(number))
+
+    def stored(self, number: int) -> dict[str, NDArray[Any]]:
+        """A clip's rows as they lie in the files, by name: audio, motion, labels, phones."""
         where = slice(int(self.first_hop[number]), int(self.first_hop[number] + self.hops[number]))
-        labels = np.asarray(self.labels[where], np.float32)
-        return Clip(
-            info=self.infos[number],
-            audio=np.asarray(self.audio[where], np.float32).reshape(-1) / 32767.0,
-            motion=np.asarray(self.motion[where], np.float32),
-            motion_weight=labels[:, 4],
-            phones=np.asarray(self.phones[where]),
-            speech=labels[:, 0],
-            laughter=labels[:, 1],
-            valence=labels[:, 2],
-            arousal=labels[:, 3],
-        )
+        return {name: getattr(self, name)[where] for name in STORED}
+
+    def at_hand(self) -> range:
+        """The clips that may be read in any order: all of them."""
+        return range(len(self))
+
+    def some_motion(self, rows: int) -> NDArray[np.float64]:
+        """[N, 53]: the believed ones of that many rows, at random, always the same."""
+        chosen = np.random.default_rng(0).integers(0, len(self.motion), rows)
+        is_known = self.labels[chosen, 4] > 0.5
+        return self.motion[np.sort(chosen[is_known])].astype(np.float64)
+
+
+def clip_of(info: ClipInfo, stored: Mapping[str, NDArray[Any]]) -> Clip:
+    """The clip of rows as a store holds them."""
+    labels = np.asarray(stored["labels"], np.float32)
+    return Clip(
+        info=info,
+        audio=np.asarray(stored["audio"], np.float32).reshape(-1) / 32767.0,
+        motion=np.asarray(stored["motion"], np.float32),
+        motion_weight=labels[:, 4],
+        phones=np.asarray(stored["phones"]),
+        speech=labels[:, 0],
+        laughter=labels[:, 1],
+        valence=labels[:, 2],
+        arousal=labels[:, 3],
+    )

@@ -1,7 +1,7 @@
 """Pictures with several faces or none, for the face detector: faces of the stores pasted into places without any.
 
-Everything random of a batch comes from (seed, step, rank). Tiles without a face are pasted like those with one, so that
-the seams of a tile tell nothing.
+Everything random of a batch comes from (seed, step). Tiles without a face are pasted like those with one, so that the
+seams of a tile tell nothing.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ class DetectorScenes(Dataset[Batch]):
     and points [B, 4, 5, 2], 0..1 of the square, NaN where there are fewer faces (see `models.head.face_boxes`).
     """
 
-    def __init__(self, data: FaceData, batch: int, seed: int, rank: int = 0, is_validation: bool = False) -> None:
-        self.data, self.batch, self.seed, self.rank = data, batch, seed, rank
+    def __init__(self, data: FaceData, batch: int, seed: int, is_validation: bool = False) -> None:
+        self.data, self.batch, self.seed = data, batch, seed
         self.source = FaceSource.of(data, 1, is_validation)
 
     def __len__(self) -> int:
         return 1 << 30
 
     def __getitem__(self, index: int) -> Batch:
-        rng = np.random.default_rng([self.seed, index, self.rank])
+        rng = np.random.default_rng([self.seed, index])
         scenes = [self.scene(rng) for _ in range(self.batch)]
         pictures, boxes, points = (torch.from_numpy(np.stack(parts)) for parts in zip(*scenes, strict=True))
         return {"picture": pictures, "boxes": boxes, "points": points}

@@ -1,6 +1,6 @@
 """Pictures of faces with the emotion that they show, as batches in which every emotion is as frequent as any other.
 
-Everything random of a batch comes from (seed, step, rank), so a resumed run sees exactly what it would have seen.
+Everything random of a batch comes from (seed, step), so a resumed run sees exactly what it would have seen.
 """
 
 from __future__ import annotations
@@ -170,10 +170,10 @@ class EmotionBatches(Dataset[Batch]):
     """
 
     def __init__(
-        self, pictures: LabelledPictures, data: EmotionData, batch: int, seed: int, rank: int, is_validation: bool
+        self, pictures: LabelledPictures, data: EmotionData, batch: int, seed: int, is_validation: bool
     ) -> None:
         self.pictures, self.data, self.size = pictures, data, batch
-        self.seed, self.rank, self.is_validation = seed, rank, is_validation
+        self.seed, self.is_validation = seed, is_validation
         self.balanced = Balanced(pictures.classes)
 
     def __len__(self) -> int:
@@ -185,7 +185,7 @@ class EmotionBatches(Dataset[Batch]):
 
     def rng(self, step: int) -> np.random.Generator:
         """What is random in batch number `step`."""
-        return np.random.default_rng([self.seed, step, self.rank])
+        return np.random.default_rng([self.seed, step])
 
     def of(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> Batch:
         """The batch of these rows."""

@@ -4,7 +4,7 @@ Most of the faces lie on what a tracker made of people at rest. A tracker's rest
 for a frown (`browDown` 0.45 in the mean of made-up portraits), thin lips for pressed ones, and whoever did not learn on
 such faces finds everybody angry. What it makes of an emotion is weaker than the emotion, too, and a broad smile draws
 in the corners and presses the lips, so that half of the happy faces are what it made of people who smile. Nothing is
-rendered; a batch costs milliseconds. Everything random of a batch comes from (seed, step, rank).
+rendered; a batch costs milliseconds. Everything random of a batch comes from (seed, step).
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class EmotionCoefficients(Dataset[Batch]):
     emotion [B, 8], valence, arousal [B]. The eight emotions come equally often.
     """
 
-    def __init__(self, data: CoefficientData, batch: int, seed: int, rank: int = 0, split: str = "train") -> None:
-        self.data, self.batch, self.seed, self.rank = data, batch, seed, rank
+    def __init__(self, data: CoefficientData, batch: int, seed: int, split: str = "train") -> None:
+        self.data, self.batch, self.seed = data, batch, seed
         self._arkit = ArkitMap(open_head())
         self._resting, self._smiling = tracked_people(data, self._arkit, split)
 
@@ -81,7 +81,7 @@ class EmotionCoefficients(Dataset[Batch]):
         return 1 << 30
 
     def __getitem__(self, step: int) -> Batch:
-        rng = np.random.default_rng([self.seed, step, self.rank])
+        rng = np.random.default_rng([self.seed, step])
         turns = rng.permutation((step * self.batch + np.arange(self.batch)) % len(EMOTIONS))
         rows = [self._row(int(turn), rng) for turn in turns]
         return {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}

@@ -21,21 +21,21 @@ class EmotionFaces(Dataset[Batch]):
     """Item `step` is the batch of that step: what `training.data.face_people.example` tells of each picture (picture,
     landmarks, seen, mask, ...), and what is said of its emotion (see `LabelledPictures.batch`).
 
-    `is_validation` draws pictures as they were taken. Everything random comes from (seed, step, rank).
+    `is_validation` draws pictures as they were taken. Everything random comes from (seed, step).
     """
 
     def __init__(
-        self, pictures: LabelledPictures, data: EmotionData, batch: int, seed: int, rank: int, is_validation: bool
+        self, pictures: LabelledPictures, data: EmotionData, batch: int, seed: int, is_validation: bool
     ) -> None:
         self.pictures, self.data, self.batch = pictures, data, batch
-        self.seed, self.rank, self.is_validation = seed, rank, is_validation
+        self.seed, self.is_validation = seed, is_validation
         self.balanced = Balanced(pictures.classes)
 
     def __len__(self) -> int:
         return 1 << 30
 
     def __getitem__(self, step: int) -> Batch:
-        rng = np.random.default_rng([self.seed, step, self.rank])
+        rng = np.random.default_rng([self.seed, step])
         return self.of(self.balanced.draw(rng, step, self.batch), rng)
 
     def of(self, chosen: NDArray[np.int64], rng: np.random.Generator) -> Batch:

@@ -1,6 +1,6 @@
 """Excerpts of stores as batches for the voice: cut at random, augmented, sometimes muted, the same for the same step.
 
-Everything random of a batch comes from (seed, step, rank), so a resumed run sees exactly what it would have seen.
+Everything random of a batch comes from (seed, step), so a resumed run sees exactly what it would have seen.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from models.audio.encoder import LONGEST_LOOKAHEAD_HOPS
 from models.head.arkit import ArkitMap
 from models.head.flame import open_head
 from models.head.regions import mouth_projector
-from training.data.clips import HOP_SAMPLES, MOTION_SIZE, UNKNOWN_PHONE, Clip, ClipInfo, ClipStore
+from training.data.clips import HOP_SAMPLES, MOTION_SIZE, UNKNOWN_PHONE, Clip, ClipInfo
+from training.data.packed_clips import Clips, PackedClips, open_clips
 from training.data.phones import INDEX_OF_PHONE, SILENCE
+from training.data.sharded import StreamOrder
 
 Floats = NDArray[np.float32]
 Batch = dict[str, Tensor]
@@ -52,7 +54,8 @@ class Excerpts:
     """How batches are cut.
 
     hops          length of an excerpt
-    stores        folder of each store below the data folder -> how much of a batch comes from it
+    stores        folder of each store below the data folder -> how much of a batch comes from it; one that is packed in
+                  shards (`training.data.packed_clips`) is streamed
     muted         share of excerpts whose sound is replaced by a silent microphone and whose face rests
     augmented     share of excerpts that are augmented
     uses          which clips may be learnt from (see ClipInfo.use)
@@ -81,49 +84,44 @@ class ExcerptBatches(Dataset[Batch]):
         excerpts: Excerpts,
         batch: int,
         seed: int,
-        rank: int = 0,
         augment: Augment | None = None,
         silence: Silence | None = None,
         split: str = "train",
     ) -> None:
-        self.excerpts, self.batch, self.seed, self.rank = excerpts, batch, seed, rank
+        self.excerpts, self.batch, self.seed = excerpts, batch, seed
         self.augment, self.silence = augment, silence
-        self._stores: list[ClipStore] = []
-        self._clips: list[NDArray[np.int64]] = []
-        self._chances: list[NDArray[np.float64]] = []
-        shares: list[float] = []
-        for name, share in excerpts.stores.items():
-            store = ClipStore(folder / name)
-            chosen = [n for n, info in enumerate(store.infos) if info.split == split and info.use in excerpts.uses]
+        self._sources: list[_Drawn | _Streamed] = []
+        for name in excerpts.stores:
+            clips = open_clips(folder / name)
+            chosen = [n for n, info in enumerate(clips.infos) if info.split == split and info.use in excerpts.uses]
             if not chosen:
                 raise ValueError(f"the store {folder / name} has no clip of split {split!r} and use {excerpts.uses}")
-            clips = np.array(chosen)
-            # A clip is as likely as it is long, but a short one still counts for a whole excerpt.
-            weight = np.maximum(store.hops[clips], excerpts.hops / 2).astype(np.float64)
-            self._stores.append(store)
-            self._clips.append(clips)
-            self._chances.append(weight / weight.sum())
-            shares.append(share)
+            self._sources.append(
+                _Streamed(clips, np.array(chosen), excerpts.hops, seed)
+                if isinstance(clips, PackedClips)
+                else _Drawn(clips, np.array(chosen), excerpts.hops)
+            )
+        shares = list(excerpts.stores.values())
         self._shares = np.array(shares) / sum(shares)
         self._to_mouth = mouth_projector(open_head(), ArkitMap(open_head())).T
-        learnt = zip(self._stores, self._clips, strict=True)
-        self.styles = _styles([store.infos[n] for store, clips in learnt for n in clips])
+        self.styles = _styles([source.clips.infos[n] for source in self._sources for n in source.chosen])
 
     def __len__(self) -> int:
         return 1 << 30
 
     def __getitem__(self, index: int) -> Batch:
-        rng = np.random.default_rng([self.seed, index, self.rank])
-        rows = [self._row(rng) for _ in range(self.batch)]
+        rng = np.random.default_rng([self.seed, index])
+        rows = [self._row(index * self.batch + row, rng) for row in range(self.batch)]
         batch = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
         lookahead = rng.choice(USUAL_LOOKAHEADS_HOPS, self.batch)
         odd = rng.integers(0, LONGEST_LOOKAHEAD_HOPS + 1, self.batch)
         batch["lookahead"] = torch.from_numpy(np.where(rng.random(self.batch) < _ODD_LOOKAHEAD, odd, lookahead))
         return batch
 
-    def _row(self, rng: np.random.Generator) -> dict[str, NDArray[np.generic]]:
-        number = rng.choice(len(self._stores), p=self._shares)
-        clip = self._stores[number][int(rng.choice(self._clips[number], p=self._chances[number]))]
+    def _row(self, number: int, rng: np.random.Generator) -> dict[str, NDArray[np.generic]]:
+        """Row `number` of all that training will ever see."""
+        source = self._sources[rng.choice(len(self._sources), p=self._shares)]
+        clip = source.clips[source.next(number, rng)]
         row = excerpt(clip, self.excerpts.hops, rng)
         if self.silence is not None and rng.random() < self.excerpts.muted:
             row = _muted(row, self.silence(rng, self.excerpts.hops * HOP_SAMPLES))
@@ -138,6 +136,35 @@ class ExcerptBatches(Dataset[Batch]):
     def _mouth_of(self, motion: NDArray[np.generic]) -> Floats:
         expression, jaw = np.split(np.asarray(motion, np.float32), [len(self._to_mouth)], axis=-1)
         return np.concatenate([expression @ self._to_mouth, jaw], axis=-1)
+
+
+class _Drawn:
+    """A store that is read anywhere. A clip is as likely as it is long, but a short one counts for a whole excerpt."""
+
+    def __init__(self, clips: Clips, chosen: NDArray[np.int64], hops: int) -> None:
+        self.clips, self.chosen = clips, chosen
+        weight = np.maximum(clips.hops[chosen], hops / 2).astype(np.float64)
+        self._chances = weight / weight.sum()
+
+    def next(self, number: int, rng: np.random.Generator) -> int:
+        return int(rng.choice(self.chosen, p=self._chances))
+
+
+class _Streamed:
+    """A store in shards, read in the order of a stream. A clip comes as often in an epoch as excerpts fit into it.
+
+    The order has a place for every row of all batches; those of other stores pass theirs over, so that what comes
+    depends on the row's number alone.
+    """
+
+    def __init__(self, clips: PackedClips, chosen: NDArray[np.int64], hops: int, seed: int) -> None:
+        self.clips, self.chosen = clips, chosen
+        times = np.zeros(len(clips), np.int64)
+        times[chosen] = np.maximum(1, np.round(clips.hops[chosen] / hops))
+        self._order = StreamOrder(clips.samples.begins, times, seed)
+
+    def next(self, number: int, rng: np.random.Generator) -> int:
+        return self._order(number)
 
 
 def excerpt(clip: Clip, hops: int, rng: np.random.Generator) -> dict[str, NDArray[np.generic]]:

@@ -1,6 +1,6 @@
 """Stores of faces as batches: crops a little off, as the driver's are, in random looks, with every truth told anew.
 
-Everything random of a batch comes from (seed, step, rank), so a resumed run sees exactly what it would have seen.
+Everything random of a batch comes from (seed, step), so a resumed run sees exactly what it would have seen.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ class FacePairs(Dataset[Batch]):
     both rows are crops of the same picture. Validation's are all so, and as they were taken.
     """
 
-    def __init__(self, data: FaceData, batch: int, seed: int, rank: int = 0, is_validation: bool = False) -> None:
+    def __init__(self, data: FaceData, batch: int, seed: int, is_validation: bool = False) -> None:
         if batch % 2:
             raise RecipeError(f"optim.batch is {batch}; faces come in pairs, take an even one")
-        self.data, self.batch, self.seed, self.rank = data, batch, seed, rank
+        self.data, self.batch, self.seed = data, batch, seed
         self.source, self.is_validation = FaceSource.of(data, 1, is_validation), is_validation
 
     def __len__(self) -> int:
         return 1 << 30
 
     def __getitem__(self, index: int) -> Batch:
-        rng = np.random.default_rng([self.seed, index, self.rank])
+        rng = np.random.default_rng([self.seed, index])
         pairs = [self._pair(rng) for _ in range(self.batch // 2)]
         rows = [rows[side] for side in (0, 1) for rows, _ in pairs]
         return stacked(rows) | {"same": torch.tensor([float(is_same) for _, is_same in pairs])}
@@ -108,8 +108,8 @@ class FaceSequences(Dataset[Batch]):
     Clips of 50 Hz and more are taken at half their rate half the time.
     """
 
-    def __init__(self, data: FaceData, batch: int, seed: int, rank: int = 0, is_validation: bool = False) -> None:
-        self.data, self.batch, self.seed, self.rank = data, batch, seed, rank
+    def __init__(self, data: FaceData, batch: int, seed: int, is_validation: bool = False) -> None:
+        self.data, self.batch, self.seed = data, batch, seed
         self.source, self.is_validation = FaceSource.of(data, data.pictures, is_validation), is_validation
         self.stills = FaceSource.of(data, 1, is_validation)
 
@@ -117,7 +117,7 @@ class FaceSequences(Dataset[Batch]):
         return 1 << 30
 
     def __getitem__(self, index: int) -> Batch:
-        rng = np.random.default_rng([self.seed, index, self.rank])
+        rng = np.random.default_rng([self.seed, index])
         clips = [self._clip(rng) for _ in range(self.batch)]
         length = self.data.pictures
         flat = stacked([row for rows, _ in clips for row in rows])

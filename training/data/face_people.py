@@ -1,6 +1,6 @@
 """Stores of faces as batches of people, several pictures of each: what DECA learns from.
 
-Everything random of a batch comes from (seed, step, rank), so a resumed run sees exactly what it would have seen.
+Everything random of a batch comes from (seed, step), so a resumed run sees exactly what it would have seen.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ class FacePeople(Dataset[Batch]):
     jaw, eyelids, belief: what is known (NaN where not), for figures only · person [B] int64
     """
 
-    def __init__(self, data: PeopleData, batch: int, seed: int, rank: int = 0, is_validation: bool = False) -> None:
+    def __init__(self, data: PeopleData, batch: int, seed: int, is_validation: bool = False) -> None:
         if batch % data.each or batch < 2 * data.each:
             raise RecipeError(
                 f"optim.batch is {batch}; people come {data.each} pictures each, take a multiple of it, two or more"
             )
-        self.data, self.batch, self.seed, self.rank, self.is_validation = data, batch, seed, rank, is_validation
+        self.data, self.batch, self.seed, self.is_validation = data, batch, seed, is_validation
         stores = (data.validation or data.stores) if is_validation else data.stores
         uses = data.validation_uses if is_validation else data.uses
         self._stores: list[tuple[FaceStore, list[NDArray[np.int64]]]] = []
@@ -89,7 +89,7 @@ class FacePeople(Dataset[Batch]):
         return 1 << 30
 
     def __getitem__(self, index: int) -> Batch:
-        rng = np.random.default_rng([self.seed, index, self.rank])
+        rng = np.random.default_rng([self.seed, index])
         rows: list[dict[str, np.ndarray]] = []
         for person in range(self.batch // self.data.each):
             store, people = self._stores[int(rng.choice(len(self._stores), p=self._shares))]

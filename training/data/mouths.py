@@ -185,8 +185,8 @@ class MouthSequences(Dataset[Batch]):
     Validation's are as they were taken, from the beginning of their clips.
     """
 
-    def __init__(self, data: MouthData, batch: int, seed: int, rank: int = 0, is_validation: bool = False) -> None:
-        self.data, self.batch, self.seed, self.rank, self.is_validation = data, batch, seed, rank, is_validation
+    def __init__(self, data: MouthData, batch: int, seed: int, is_validation: bool = False) -> None:
+        self.data, self.batch, self.seed, self.is_validation = data, batch, seed, is_validation
         shares = (data.validation or data.stores) if is_validation else data.stores
         split = data.validation_split if is_validation else "train"
         self._clips = list(mouth_clips(data, split, list(shares)).values())
@@ -205,7 +205,7 @@ class MouthSequences(Dataset[Batch]):
         return torch.tensor(shares, dtype=torch.float32)
 
     def __getitem__(self, index: int) -> Batch:
-        rng = np.random.default_rng([self.seed, index, self.rank])
+        rng = np.random.default_rng([self.seed, index])
         rows = [self._row(rng) for _ in range(self.batch)]
         return {
             "mouths": torch.from_numpy(np.stack([mouths for mouths, _ in rows])),

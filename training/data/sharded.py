@@ -1,9 +1,9 @@
-"""Batches straight from a folder of shards (`training.curation.shards`), which may be larger than memory.
+"""Samples straight from a folder of shards (`training.curation.shards`), which may be larger than memory.
 
-Shards are visited in an order of each epoch's own, a few at a time, whose clips are mixed; one clip is read at a time,
-from where it lies in its tar file. Which clips are in a batch depends on the seed and its number alone, as in all
+Training visits shards in an order of each epoch's own, a few at a time, whose samples are mixed; one sample is read at
+a time, from where it lies in its tar file. Which sample comes when depends on the seed and its number alone, as in all
 datasets of `training.loop`, which deals the numbers out to the processes: a run that is resumed, with any number of
-processes and of loader workers, gets the batches that it would have had, and each clip comes once an epoch.
+processes and of loader workers, gets the samples that it would have had, and each comes once an epoch.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import tarfile
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +27,74 @@ Batch = dict[str, Tensor]
 _MOST_OPEN = 64
 
 
+class ShardedSamples:
+    """The members of a sample, by what follows the key in their names, in the order in which they were packed.
+
+    ShardError for a shard that is missing or damaged, found when its first sample is asked for.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, index = folder, read_index(folder)
+        self.shards, self.manifest_sha256 = index.shards, index.manifest_sha256
+        self.begins = np.cumsum([0, *(shard.samples for shard in self.shards)])
+        self._opened: OrderedDict[int, _Opened] = OrderedDict()
+
+    def __len__(self) -> int:
+        return int(self.begins[-1])
+
+    def __getitem__(self, number: int) -> dict[str, bytes]:
+        shard = int(np.searchsorted(self.begins, number, side="right")) - 1
+        return self._open(shard).read(number - int(self.begins[shard]))
+
+    def __getstate__(self) -> dict[str, object]:
+        """For loader workers: each opens files of its own."""
+        return {**self.__dict__, "_opened": OrderedDict()}
+
+    def _open(self, number: int) -> _Opened:
+        if number not in self._opened:
+            shard = self.shards[number]
+            check_shard(self.folder, shard)
+            self._opened[number] = _Opened(self.folder / shard.name)
+            while len(self._opened) > _MOST_OPEN:
+                self._opened.popitem(last=False)
+        self._opened.move_to_end(number)
+        return self._opened[number]
+
+
+class StreamOrder:
+    """`order(number)` is which sample comes as that number of all that training will ever see.
+
+    begins   number of the first sample of each shard, and of all samples, int64 [shards + 1]
+    times    how often each comes in an epoch, int64 [samples]; one that must not be seen never does
+    seed     of the order                mixed    shards whose samples are mixed
+    """
+
+    def __init__(self, begins: NDArray[np.int64], times: NDArray[np.int64], seed: int, mixed: int = 8) -> None:
+        self.begins, self.times, self.seed, self.mixed = begins, times, seed, mixed
+        self.epoch_size = int(times.sum())
+        self._last: tuple[int, NDArray[np.int64]] = -1, times
+
+    def __call__(self, number: int) -> int:
+        epoch, place = divmod(number, self.epoch_size)
+        if self._last[0] != epoch:
+            self._last = epoch, self.epoch(epoch)
+        return int(self._last[1][place])
+
+    def epoch(self, epoch: int) -> NDArray[np.int64]:
+        """All samples of an epoch, in their order."""
+        rng = np.random.default_rng([self.seed, epoch])
+        shards = rng.permutation(len(self.begins) - 1)
+        groups = [shards[begin : begin + self.mixed] for begin in range(0, len(shards), self.mixed)]
+        return np.concatenate([rng.permutation(self._samples(group)) for group in groups])
+
+    def _samples(self, shards: NDArray[np.int64]) -> NDArray[np.int64]:
+        ranges = [range(self.begins[shard], self.begins[shard + 1]) for shard in shards.tolist()]
+        numbers = np.concatenate([np.array(each, np.int64) for each in ranges])
+        return np.repeat(numbers, self.times[numbers])
+
+
 class ShardBatches(Dataset[Batch]):
-    """Item `number` is the batch of that number, the same in every process.
+    """Clips of a curation: item `number` is the batch of that number, the same in every process.
 
     folder    of the shards                     batch   clips in it
     mixed     shards whose clips are mixed      seed    of the order
@@ -46,63 +111,23 @@ class ShardBatches(Dataset[Batch]):
         mixed: int = 8,
         collate: Callable[[Sequence[Item]], Batch] | None = None,
     ) -> None:
-        self.folder, self.batch, self.seed, self.mixed = folder, batch, seed, mixed
-        self.collate = collate or stacked
-        self.shards = read_index(folder).shards
-        self.counts = np.array([shard.samples for shard in self.shards], np.int64)
-        self.clips = int(self.counts.sum())
-        if not self.clips:
+        self.batch, self.collate = batch, collate or stacked
+        self.samples = ShardedSamples(folder)
+        if not len(self.samples):
             raise RecipeError(f"{folder} holds no clips; curate videos that have some")
-        self._opened: OrderedDict[int, _Opened] = OrderedDict()
-        self._order = lru_cache(maxsize=2)(self._order_of)
+        self.order = StreamOrder(self.samples.begins, np.ones(len(self.samples), np.int64), seed, mixed)
 
     def __getitem__(self, number: int) -> Batch:
         return self.collate(self.items(number))
 
     def items(self, number: int) -> list[Item]:
         """The clips of a batch."""
-        return [self._clip(clip) for clip in range(number * self.batch, (number + 1) * self.batch)]
-
-    def __getstate__(self) -> dict[str, object]:
-        """For loader workers: each opens files and keeps orders of its own."""
-        return {name: value for name, value in self.__dict__.items() if name not in ("_opened", "_order")}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
-        self._opened = OrderedDict()
-        self._order = lru_cache(maxsize=2)(self._order_of)
-
-    def _clip(self, number: int) -> Item:
-        """Clip `number` of all that training will ever see."""
-        epoch, place = divmod(number, self.clips)
-        shard, row = self._order(epoch)[place]
-        return self._open(int(shard)).read(int(row))
-
-    def _order_of(self, epoch: int) -> NDArray[np.int64]:
-        """Shard and place in it of each clip of an epoch, int64 [clips, 2]."""
-        rng = np.random.default_rng([self.seed, epoch])
-        shards = rng.permutation(len(self.shards))
-        groups = [shards[begin : begin + self.mixed] for begin in range(0, len(shards), self.mixed)]
-        return np.concatenate([rng.permutation(self._rows(group)) for group in groups])
-
-    def _rows(self, shards: NDArray[np.int64]) -> NDArray[np.int64]:
-        return np.array([(shard, row) for shard in shards for row in range(self.counts[shard])], np.int64).reshape(
-            -1, 2
-        )
-
-    def _open(self, number: int) -> _Opened:
-        if number not in self._opened:
-            shard = self.shards[number]
-            check_shard(self.folder, shard)
-            self._opened[number] = _Opened(self.folder / shard.name)
-            while len(self._opened) > _MOST_OPEN:
-                self._opened.popitem(last=False)
-        self._opened.move_to_end(number)
-        return self._opened[number]
+        numbers = range(number * self.batch, (number + 1) * self.batch)
+        return [item_of_members(self.samples[self.order(number)]) for number in numbers]
 
 
 class _Opened:
-    """Where each clip's members lie in a tar file."""
+    """Where each sample's members lie in a tar file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -114,13 +139,13 @@ class _Opened:
                     self._members.append([])
                 self._members[-1].append((name, member.offset_data, member.size))
 
-    def read(self, row: int) -> Item:
+    def read(self, row: int) -> dict[str, bytes]:
         with self._path.open("rb") as file:
             data: dict[str, bytes] = {}
             for name, offset, size in self._members[row]:
                 file.seek(offset)
                 data[name] = file.read(size)
-        return item_of_members(data)
+        return data
 
 
 def stacked(items: Sequence[Item]) -> Batch:

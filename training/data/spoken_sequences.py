@@ -86,8 +86,8 @@ def spoken_clips(data: MouthData, split: str, stores: list[str]) -> dict[str, li
 class SpokenSequences(Dataset[Batch]):
     """Item `step` is the batch of that step: the tensors of `SpokenClip`, [B, T, ...]."""
 
-    def __init__(self, data: MouthData, batch: int, seed: int, rank: int = 0, with_crop: bool = False) -> None:
-        self.data, self.batch, self.seed, self.rank, self.with_crop = data, batch, seed, rank, with_crop
+    def __init__(self, data: MouthData, batch: int, seed: int, with_crop: bool = False) -> None:
+        self.data, self.batch, self.seed, self.with_crop = data, batch, seed, with_crop
         self._clips = list(spoken_clips(data, "train", list(data.stores)).values())
         self._shares = np.array(list(data.stores.values())) / sum(data.stores.values())
 
@@ -95,7 +95,7 @@ class SpokenSequences(Dataset[Batch]):
         return 1 << 30
 
     def __getitem__(self, index: int) -> Batch:
-        rng = np.random.default_rng([self.seed, index, self.rank])
+        rng = np.random.default_rng([self.seed, index])
         rows: list[Batch] = []
         for _ in range(self.batch):
             clips = self._clips[int(rng.choice(len(self._clips), p=self._shares))]

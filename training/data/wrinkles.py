@@ -112,10 +112,9 @@ class WrinkledPictures(Dataset[Batch]):
         batch: int,
         each: int,
         seed: int,
-        rank: int = 0,
         is_validation: bool = False,
     ) -> None:
-        self.data, self.batch, self.each, self.seed, self.rank = data, batch, each, seed, rank
+        self.data, self.batch, self.each, self.seed = data, batch, each, seed
         self.is_validation = is_validation
         # One of its own: the student's goes to the GPU.
         self.scene = deepcopy(scene)
@@ -125,7 +124,8 @@ class WrinkledPictures(Dataset[Batch]):
         return 1 << 30
 
     def __getitem__(self, index: int) -> Batch:
-        rng = np.random.default_rng([self.seed, index, self.rank, self.is_validation])
+        # The 0 is where a process's number was: what is drawn stays the same.
+        rng = np.random.default_rng([self.seed, index, 0, self.is_validation])
         codes, depths = list[Tensor](), list[np.ndarray]()
         for _ in range(self.batch // self.each):
             if self.is_validation and self.data.held_out:

@@ -115,13 +115,13 @@ def judged(
     """Encoder -> what is said of each held-out picture, with `codes` (0 or 1) where training pictures are known; and
     whose each picture is. Of `data.stores`; at most `most` pictures of either part."""
     held_out = labelled_pictures(data, data.stores, data.validation_uses, ("val", "test"))
-    faces = EmotionFaces(held_out, data, _AT_ONCE, 0, 0, is_validation=True)
+    faces = EmotionFaces(held_out, data, _AT_ONCE, 0, is_validation=True)
     chosen = _some(held_out, most)
     codes = codes_of(encoders, faces, chosen)
     label = codes.pop("label")
     found = onlooker.verdicts(codes, faces, chosen)
     learnt = labelled_pictures(data, data.stores, data.validation_uses, ("train",))
-    known = codes_of(encoders, EmotionFaces(learnt, data, _AT_ONCE, 0, 0, is_validation=True), _some(learnt, most))
+    known = codes_of(encoders, EmotionFaces(learnt, data, _AT_ONCE, 0, is_validation=True), _some(learnt, most))
     for name, values in codes.items():
         told = classified(motion_of(known[name]), known["label"], motion_of(values))
         found[name] = {"codes": (told == label).float()} | found[name]

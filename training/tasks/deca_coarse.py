@@ -118,10 +118,10 @@ class CoarseStudent(nn.Module):
 class CoarseTask:
     """See `training.loop.Task`."""
 
-    def __init__(self, recipe: CoarseRecipe, place: Place) -> None:
+    def __init__(self, recipe: CoarseRecipe) -> None:
         self.recipe = recipe
         data, optim = recipe.data, recipe.optim
-        self.batches = FacePeople(data, optim.batch, optim.seed, place.rank)
+        self.batches = FacePeople(data, optim.batch, optim.seed)
         held_out = FacePeople(data, min(32, optim.batch), 0, is_validation=True)
         self.judged = [held_out[number] for number in range(data.validation_batches)]
         torch.manual_seed(optim.seed)
@@ -215,4 +215,4 @@ def load_coarse(path: Path) -> tuple[CoarseEncoder, int]:
 
 def prepare(table: dict[str, Any], place: Place) -> CoarseTask:
     """The task of a recipe's table."""
-    return CoarseTask(build(CoarseRecipe, table), place)
+    return CoarseTask(build(CoarseRecipe, table))

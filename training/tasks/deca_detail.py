@@ -121,7 +121,7 @@ class DetailStudent(nn.Module):
 class DetailTask:
     """See `training.loop.Task`."""
 
-    def __init__(self, recipe: DetailRecipe, place: Place) -> None:
+    def __init__(self, recipe: DetailRecipe) -> None:
         self.recipe = recipe
         data, optim = recipe.data, recipe.optim
         torch.manual_seed(optim.seed)
@@ -133,13 +133,13 @@ class DetailTask:
         coarse: CoarseEncoder | None = None
         held_out = min(24, optim.batch)
         if recipe.wrinkles.people:
-            self.batches = WrinkledPictures(recipe.wrinkles, scene, optim.batch, data.each, optim.seed, place.rank)
+            self.batches = WrinkledPictures(recipe.wrinkles, scene, optim.batch, data.each, optim.seed)
             held = WrinkledPictures(recipe.wrinkles, scene, held_out, data.each, 0, is_validation=True)
         else:
             coarse, size_px = load_coarse(Path(recipe.coarse_run) / "deca_coarse.safetensors")
             if size_px != data.size_px:
                 raise RecipeError(f"data.size_px is {data.size_px}; the coarse encoder was taught at {size_px}")
-            self.batches = FacePeople(data, optim.batch, optim.seed, place.rank)
+            self.batches = FacePeople(data, optim.batch, optim.seed)
             held = FacePeople(data, held_out, 0, is_validation=True)
         self.judged = [held[number] for number in range(data.validation_batches)]
         seen_by = coarse.encoder if coarse is not None and isinstance(coarse.encoder, Features) else Features()
@@ -278,4 +278,4 @@ def load_detail(path: Path) -> LoadedDetail:
 
 def prepare(table: dict[str, Any], place: Place) -> DetailTask:
     """The task of a recipe's table."""
-    return DetailTask(build(DetailRecipe, table), place)
+    return DetailTask(build(DetailRecipe, table))

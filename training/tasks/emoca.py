@@ -114,16 +114,16 @@ class EmocaStudent(nn.Module):
 class EmocaTask:
     """See `training.loop.Task`."""
 
-    def __init__(self, recipe: EmocaRecipe, place: Place) -> None:
+    def __init__(self, recipe: EmocaRecipe) -> None:
         self.recipe = recipe
         data, optim = recipe.data, recipe.optim
         learnt = labelled_pictures(data, data.stores, data.uses, ("train",))
-        self.batches = EmotionFaces(learnt, data, optim.batch, optim.seed, place.rank, is_validation=False)
+        self.batches = EmotionFaces(learnt, data, optim.batch, optim.seed, is_validation=False)
         self._validation: dict[str, list[Batch]] = {}
         for name in data.validation or data.stores[:1]:
             splits = ("val",) if name in data.stores else ("train", "val", "test")
             held_out = labelled_pictures(data, [name], data.validation_uses, splits)
-            faces = EmotionFaces(held_out, data, optim.batch, 0, 0, is_validation=True)
+            faces = EmotionFaces(held_out, data, optim.batch, 0, is_validation=True)
             self._validation[name] = [faces[number] for number in range(data.validation_batches)]
         torch.manual_seed(optim.seed)
         self.student = EmocaStudent(recipe)
@@ -217,4 +217,4 @@ def load_emoca(path: Path) -> tuple[ExpressionEncoder, int]:
 
 def prepare(table: dict[str, Any], place: Place) -> EmocaTask:
     """The task of a recipe's table."""
-    return EmocaTask(build(EmocaRecipe, table), place)
+    return EmocaTask(build(EmocaRecipe, table))

@@ -56,12 +56,12 @@ class EmotionStudent(nn.Module):
 class EmotionTask:
     """See `training.loop.Task`."""
 
-    def __init__(self, recipe: EmotionRecipe, place: Place) -> None:
+    def __init__(self, recipe: EmotionRecipe) -> None:
         self.recipe = recipe
         data, optim = recipe.data, recipe.optim
         teacher = trained_emotion_from_coefficients(Path(data.teacher_run)) if data.teacher_run else None
         learnt = labelled_pictures(data, data.stores, data.uses, ("train",), teacher)
-        self.batches = EmotionBatches(learnt, data, optim.batch, optim.seed, place.rank, is_validation=False)
+        self.batches = EmotionBatches(learnt, data, optim.batch, optim.seed, is_validation=False)
         # Whoever is held out of the stores that are learnt from; all of those that are not.
         self._held_out = {
             name: labelled_pictures(
@@ -97,7 +97,7 @@ class EmotionTask:
 
 def prepare(table: dict[str, Any], place: Place) -> EmotionTask:
     """The task of a recipe's table."""
-    return EmotionTask(build(EmotionRecipe, table), place)
+    return EmotionTask(build(EmotionRecipe, table))
 
 
 def as_pictures(crops: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ def as_pictures(crops: Tensor) -> Tensor:
 def judged(network: nn.Module, pictures: LabelledPictures, data: EmotionData, most: int) -> dict[str, float]:
     """Figures of an `EmotionReader` on up to `most` pictures, evenly taken from all, by their labels (see `placed`)."""
     chosen = torch.linspace(0, len(pictures.rows) - 1, min(most, len(pictures.rows))).round().long().numpy()
-    batches = EmotionBatches(pictures, data, _AT_ONCE, 0, 0, is_validation=True)
+    batches = EmotionBatches(pictures, data, _AT_ONCE, 0, is_validation=True)
     rng = batches.rng(0)
     told: list[dict[str, Tensor]] = []
     with torch.no_grad():

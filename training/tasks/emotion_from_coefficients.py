@@ -46,10 +46,10 @@ class CoefficientsStudent(nn.Module):
 class CoefficientsTask:
     """See `training.loop.Task`."""
 
-    def __init__(self, recipe: CoefficientsRecipe, place: Place) -> None:
+    def __init__(self, recipe: CoefficientsRecipe) -> None:
         self.recipe = recipe
         data, optim = recipe.data, recipe.optim
-        self.batches = EmotionCoefficients(data, optim.batch, optim.seed, place.rank)
+        self.batches = EmotionCoefficients(data, optim.batch, optim.seed)
         acted = EmotionCoefficients(data, optim.batch, 0, split="val")
         self._held_out = {"acted": _joined([acted[number] for number in range(data.validation_batches)])}
         if data.labelled:
@@ -73,7 +73,7 @@ class CoefficientsTask:
 
 def prepare(table: dict[str, Any], place: Place) -> CoefficientsTask:
     """The task of a recipe's table."""
-    return CoefficientsTask(build(CoefficientsRecipe, table), place)
+    return CoefficientsTask(build(CoefficientsRecipe, table))
 
 
 def judged_coefficients(network: EmotionFromCoefficients, batch: Batch) -> dict[str, float]:

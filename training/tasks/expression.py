@@ -71,10 +71,10 @@ class ExpressionStudent(nn.Module):
 class ExpressionTask:
     """See `training.loop.Task`."""
 
-    def __init__(self, recipe: ExpressionRecipe, place: Place) -> None:
+    def __init__(self, recipe: ExpressionRecipe) -> None:
         self.recipe = recipe
         data, optim = recipe.data, recipe.optim
-        self.batches = FacePairs(data, optim.batch, optim.seed, place.rank)
+        self.batches = FacePairs(data, optim.batch, optim.seed)
         held_out = FacePairs(data, min(32, optim.batch), 0, is_validation=True)
         self._validation = [held_out[number] for number in range(data.validation_batches)]
         torch.manual_seed(optim.seed)
@@ -109,7 +109,7 @@ class ExpressionTask:
 
 def prepare(table: dict[str, Any], place: Place) -> ExpressionTask:
     """The task of a recipe's table."""
-    return ExpressionTask(build(ExpressionRecipe, table), place)
+    return ExpressionTask(build(ExpressionRecipe, table))
 
 
 def trained_encoder(folder: Path) -> FaceEncoder:

@@ -49,10 +49,10 @@ class DetectorStudent(nn.Module):
 class DetectorTask:
     """See `training.loop.Task`."""
 
-    def __init__(self, recipe: DetectorRecipe, place: Place) -> None:
+    def __init__(self, recipe: DetectorRecipe) -> None:
         self.recipe = recipe
         data, optim = recipe.data, recipe.optim
-        self.batches = DetectorScenes(data, optim.batch, optim.seed, place.rank)
+        self.batches = DetectorScenes(data, optim.batch, optim.seed)
         held_out = DetectorScenes(data, min(32, optim.batch), 0, is_validation=True)
         self._validation = [held_out[number] for number in range(data.validation_batches)]
         torch.manual_seed(optim.seed)
@@ -97,7 +97,7 @@ class DetectorTask:
 
 def prepare(table: dict[str, Any], place: Place) -> DetectorTask:
     """The task of a recipe's table."""
-    return DetectorTask(build(DetectorRecipe, table), place)
+    return DetectorTask(build(DetectorRecipe, table))
 
 
 def _match(box: np.ndarray, mark: np.ndarray, faces: list[tuple[np.ndarray, np.ndarray]]) -> tuple[bool, float, float]:

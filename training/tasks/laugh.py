@@ -40,10 +40,10 @@ class LaughRecipe(Recipe):
 class LaughTask:
     """See `training.loop.Task`."""
 
-    def __init__(self, recipe: LaughRecipe, place: Place) -> None:
+    def __init__(self, recipe: LaughRecipe) -> None:
         self.recipe = recipe
         data, optim = recipe.data, recipe.optim
-        self.batches = data.batches(optim.batch, optim.seed, place.rank)
+        self.batches = data.batches(optim.batch, optim.seed)
         surface = MouthSurface(open_head())
         self.talk_student = trained_talk(Path(recipe.talk_run), surface, recipe.encoder)
         self.talk_hash = hash_of(self.talk_student.talk)
@@ -101,7 +101,7 @@ class LaughTask:
 
 def prepare(table: dict[str, Any], place: Place) -> LaughTask:
     """The task of a recipe's table."""
-    return LaughTask(build(LaughRecipe, table), place)
+    return LaughTask(build(LaughRecipe, table))
 
 
 def hash_of(module: nn.Module) -> str:

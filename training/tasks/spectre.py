@@ -173,11 +173,11 @@ def drawn_mouths(pictures: MouthPictures, motion: Tensor, batch: Batch) -> Tenso
 class SpectreTask:
     """See `training.loop.Task`."""
 
-    def __init__(self, recipe: SpectreRecipe, place: Place) -> None:
+    def __init__(self, recipe: SpectreRecipe) -> None:
         self.recipe = recipe
         data, optim = recipe.data, recipe.optim
         needs_crop = recipe.sees == "face" or bool(recipe.emotion)
-        self.batches = SpokenSequences(data, optim.batch, optim.seed, place.rank, needs_crop)
+        self.batches = SpokenSequences(data, optim.batch, optim.seed, needs_crop)
         held_out = spoken_clips(data, data.validation_split, list(data.validation or data.stores))
         self._validation: list[Batch] = []
         for clips in held_out.values():
@@ -240,4 +240,4 @@ def whole(clip: SpokenClip, with_crop: bool = False) -> Batch:
 
 def prepare(table: dict[str, Any], place: Place) -> SpectreTask:
     """The task of a recipe's table."""
-    return SpectreTask(build(SpectreRecipe, table), place)
+    return SpectreTask(build(SpectreRecipe, table))

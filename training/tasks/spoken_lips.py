@@ -48,8 +48,8 @@ class SpokenLips(nn.Module):
 class FilmedSpeech(SpokenSequences):
     """`SpokenSequences` with the crops that a face network takes, and step_s [B, T]: seconds between two pictures."""
 
-    def __init__(self, data: MouthData, batch: int, seed: int, rank: int = 0) -> None:
-        super().__init__(data, batch, seed, rank, with_crop=True)
+    def __init__(self, data: MouthData, batch: int, seed: int) -> None:
+        super().__init__(data, batch, seed, with_crop=True)
 
     def __getitem__(self, index: int) -> Batch:
         batch = super().__getitem__(index)

@@ -13,7 +13,8 @@ from models.audio.branch import Branch
 from models.audio.encoder import DEFAULT_LOOKAHEAD_HOPS
 from models.audio.voice import TALK_SCORES
 from models.head.flame import open_head
-from training.data.clips import UNKNOWN_PHONE, ClipStore
+from training.data.clips import UNKNOWN_PHONE
+from training.data.packed_clips import open_clips
 from training.loop import Place, averaged_weights
 from training.losses.mouth import MouthSurface
 from training.recipe import Recipe, RecipeError, build
@@ -39,11 +40,11 @@ class TalkRecipe(Recipe):
 class TalkTask:
     """See `training.loop.Task`."""
 
-    def __init__(self, recipe: TalkRecipe, place: Place) -> None:
+    def __init__(self, recipe: TalkRecipe) -> None:
         self.recipe = recipe
         data, optim = recipe.data, recipe.optim
-        self.batches = data.batches(optim.batch, optim.seed, place.rank)
-        spread = spread_of(ClipStore(Path(data.folder) / recipe.spread_store))
+        self.batches = data.batches(optim.batch, optim.seed)
+        spread = spread_of(open_clips(Path(data.folder) / recipe.spread_store))
         surface = MouthSurface(open_head())
         torch.manual_seed(optim.seed)
         styles = self.batches.styles
@@ -79,7 +80,7 @@ class TalkTask:
 
 def prepare(table: dict[str, Any], place: Place) -> TalkTask:
     """The task of a recipe's table."""
-    return TalkTask(build(TalkRecipe, table), place)
+    return TalkTask(build(TalkRecipe, table))
 
 
 def trained_talk(folder: Path, surface: MouthSurface, encoder: EncoderChoice) -> TalkStudent:

@@ -151,13 +151,13 @@ class ToldSequences(Dataset[Batch]):
                 if name in ("rows", "expression", "jaw", "belief"):
                     told.setdefault(name, []).append(values.cpu())
         self.told = {name: torch.cat(values) for name, values in told.items()}
-        self.batch, self.seed, self.rank, self.speech = drawn.batch, drawn.seed, drawn.rank, speech
+        self.batch, self.seed, self.speech = drawn.batch, drawn.seed, speech
 
     def __len__(self) -> int:
         return 1 << 30
 
     def __getitem__(self, index: int) -> Batch:
-        rng = np.random.default_rng([self.seed, index, self.rank, 1])
+        rng = np.random.default_rng([self.seed, index, 0, 1])  # others than those of the drawn pictures
         chosen = torch.from_numpy(rng.integers(0, len(self.told["rows"]), self.batch))
         batch = {name: values[chosen] for name, values in self.told.items()}
         batch["lookahead"] = torch.from_numpy(rng.integers(0, LONGEST_LOOKAHEAD + 1, self.batch))
@@ -177,8 +177,8 @@ class TemporalTask:
         torch.manual_seed(optim.seed)
         encoder = trained_encoder(Path(recipe.expression_run))
         self.student = TemporalStudent(encoder, recipe.weights, recipe.begin, recipe.reader)
-        speech = FilmedSpeech(recipe.speech, recipe.spoken, optim.seed, place.rank) if self.student.lips else None
-        drawn = FaceSequences(data, optim.batch, optim.seed, place.rank)
+        speech = FilmedSpeech(recipe.speech, recipe.spoken, optim.seed) if self.student.lips else None
+        drawn = FaceSequences(data, optim.batch, optim.seed)
         self.batches = ToldSequences(encoder.to(place.device), drawn, recipe.sequences, speech)
 
     def validate(self, student: nn.Module) -> dict[str, float]:

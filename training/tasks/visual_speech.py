@@ -64,10 +64,10 @@ class VisualSpeechStudent(nn.Module):
 class VisualSpeechTask:
     """See `training.loop.Task`."""
 
-    def __init__(self, recipe: VisualSpeechRecipe, place: Place) -> None:
+    def __init__(self, recipe: VisualSpeechRecipe) -> None:
         self.recipe = recipe
         data, optim = recipe.data, recipe.optim
-        self.batches = MouthSequences(data, optim.batch, optim.seed, place.rank)
+        self.batches = MouthSequences(data, optim.batch, optim.seed)
         held_out = MouthSequences(data, optim.batch, 0, is_validation=True)
         self._validation = [held_out[number] for number in range(data.validation_batches)]
         torch.manual_seed(optim.seed)
@@ -99,4 +99,4 @@ class VisualSpeechTask:
 
 def prepare(table: dict[str, Any], place: Place) -> VisualSpeechTask:
     """The task of a recipe's table."""
-    return VisualSpeechTask(build(VisualSpeechRecipe, table), place)
+    return VisualSpeechTask(build(VisualSpeechRecipe, table))

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from training.data.augment import Augmenter, silence_like
-from training.data.clips import MOTION_SIZE, ClipStore
+from training.data.clips import MOTION_SIZE
 from training.data.excerpts import Batch, ExcerptBatches, Excerpts
+from training.data.packed_clips import Clips
 from training.losses.mouth import MouthSurface
 from training.recipe import RecipeError
 
@@ -27,7 +28,8 @@ _SPREAD_ROWS = 40_000
 class VoiceData:
     """folder        of the stores (`python -m training.data.build_speech`, `... build_laughter`, ...)
     hops          length of an excerpt
-    stores        store -> its share of every batch; `validation` likewise, for the figures while learning
+    stores        store -> its share of every batch; `validation` likewise, for the figures while learning. One that is
+                  packed (`python -m training.data.packed_clips`) is streamed from its shards
     validation_split   which clips those figures are from
     """
 
@@ -41,14 +43,14 @@ class VoiceData:
     validation_batches: int = 3
     validation_split: str = "val"
 
-    def batches(self, batch: int, seed: int, rank: int) -> ExcerptBatches:
+    def batches(self, batch: int, seed: int) -> ExcerptBatches:
         """What is learnt from. RecipeError when a store is missing."""
         folder = Path(self.folder)
         for name in self.stores:
             if not (folder / name / "index.jsonl").exists():
                 raise RecipeError(f"the store {folder / name} does not exist; build it with training.data.build_*")
         excerpts = Excerpts(self.hops, self.stores, self.muted, self.augmented, styled=self.styled)
-        return ExcerptBatches(folder, excerpts, batch, seed, rank, Augmenter(folder), silence_like)
+        return ExcerptBatches(folder, excerpts, batch, seed, Augmenter(folder), silence_like)
 
     def validation_set(self, batch: int, lookahead: int) -> list[Batch]:
         """The same few batches each time, as they were recorded, at one look-ahead."""
@@ -58,11 +60,9 @@ class VoiceData:
         return [{**one, "lookahead": torch.full_like(one["lookahead"], lookahead)} for one in chosen]
 
 
-def spread_of(store: ClipStore) -> Tensor:
+def spread_of(store: Clips) -> Tensor:
     """Standard deviation [53] of the store's motion: the unit that the network moves in."""
-    rows = np.random.default_rng(0).integers(0, len(store.motion), _SPREAD_ROWS)
-    is_known = store.labels[rows, 4] > 0.5
-    spread = store.motion[np.sort(rows[is_known])].astype(np.float64).std(axis=0)
+    spread = store.some_motion(_SPREAD_ROWS).std(axis=0)
     expression, jaw = spread[: MOTION_SIZE - 3], spread[MOTION_SIZE - 3 :]
     expression = np.maximum(expression, max(_LEAST_SD, _LEAST_SPREAD * float(np.median(expression))))
     jaw = np.maximum(jaw, max(_LEAST_RAD, _LEAST_SPREAD * float(jaw.max())))

@@ -150,7 +150,7 @@ def test_batches_show_what_their_labels_say_and_come_again(tmp_path: Path) -> No
     data = EmotionData(str(tmp_path), ["faces"], side_px=48)
     pictures = labelled_pictures(data, ["faces"], data.uses, ("train",))
     assert len(pictures.rows) == 16  # of ten clips of two pictures two are held out; nobody feels nothing
-    batches = EmotionBatches(pictures, data, 8, 1, 0, is_validation=False)
+    batches = EmotionBatches(pictures, data, 8, 1, is_validation=False)
     batch, again, next_one = batches[3], batches[3], batches[4]
     assert batch["crop"].shape == (8, 48, 48, 3)
     assert batch["emotion"].sum(dim=1).tolist() == pytest.approx([1.0] * 8)

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from training.curation.item import Item
 from training.curation.shards import ShardError, pack
-from training.data.sharded import ShardBatches, stacked
+from training.data.sharded import ShardBatches, ShardedSamples, StreamOrder, stacked
 from training.loop import share_of
 from training.processes import Place
 from training.recipe import RecipeError
@@ -73,10 +73,20 @@ def test_neighbours_in_a_shard_are_not_neighbours_in_training(folder: Path) -> N
 
 def test_only_a_few_shards_are_read_at_a_time(folder: Path) -> None:
     """Clips of one epoch come from no more shards than are mixed, until those are used up."""
-    order = batches(folder, mixed=2)._order_of(0)[:, 0]
-    seen = [set(order[begin : begin + 3]) for begin in range(0, len(order) - 3)]
-    assert max(map(len, seen)) <= 4
-    assert len(set(order[: sum(batches(folder).counts[shard] for shard in dict.fromkeys(order[:1]))])) <= 2
+    order = batches(folder, mixed=2).order
+    shards = (np.searchsorted(order.begins, order.epoch(0), side="right") - 1).tolist()
+    first = list(dict.fromkeys(shards))
+    for group in (first[begin : begin + 2] for begin in range(0, len(first), 2)):
+        clips = [place for place, shard in enumerate(shards) if shard in group]
+        assert clips == list(range(clips[0], clips[-1] + 1))
+
+
+def test_a_sample_comes_as_often_in_an_epoch_as_it_is_told(folder: Path) -> None:
+    times = np.arange(CLIPS) % 3
+    order = StreamOrder(ShardedSamples(folder).begins, times, seed=7, mixed=3)
+    for epoch in range(2):
+        seen = Counter(order(epoch * int(times.sum()) + place) for place in range(int(times.sum())))
+        assert seen == Counter({number: int(count) for number, count in enumerate(times) if count})
 
 
 def test_a_damaged_shard_is_told_when_it_is_opened(tmp_path: Path) -> None:
