@@ -100,12 +100,12 @@ class CloseUpsStudent(nn.Module):
 class CloseUpsTask:
     """See `training.loop.Task`."""
 
-    def __init__(self, recipe: CloseUpsRecipe, place: Place) -> None:
+    def __init__(self, recipe: CloseUpsRecipe) -> None:
         if recipe.data.nobody:
             raise RecipeError(f"data.nobody is {recipe.data.nobody}; there is no closer look at nobody, take 0")
         self.recipe = recipe
         data, optim = recipe.data, recipe.optim
-        self.batches = FacePairs(data, optim.batch, optim.seed, place.rank)
+        self.batches = FacePairs(data, optim.batch, optim.seed)
         held_out = FacePairs(data, min(64, optim.batch), 0, is_validation=True)
         self._validation = [held_out[number] for number in range(data.validation_batches)]
         torch.manual_seed(optim.seed)
@@ -134,4 +134,4 @@ class CloseUpsTask:
 
 def prepare(table: dict[str, Any], place: Place) -> CloseUpsTask:
     """The task of a recipe's table."""
-    return CloseUpsTask(build(CloseUpsRecipe, table), place)
+    return CloseUpsTask(build(CloseUpsRecipe, table))
