@@ -23,6 +23,7 @@ Sheet = NDArray[np.uint8]
 _SIZE_PX = (400, 260)
 _LEFT_PX, _RIGHT_PX, _BOTTOM_PX = 52, 14, 34
 _LINE_PX, _TITLE_PX = 15, 20
+_DOT_PX = 2
 _GAPS = 4
 _FINER = 3
 _WHITE, _BLACK, _PALE = (255, 255, 255), (0, 0, 0), (225, 225, 225)
@@ -103,6 +104,8 @@ def panel(title: str, lines: list[Line]) -> Sheet:
         colour = _COLOURS[number % len(_COLOURS)]
         places = np.array([at(step, value) for step, value in zip(line.steps, line.values, strict=True)], np.int32)
         cv2.polylines(sheet, [places], False, colour, 2 * _FINER, cv2.LINE_AA)
+        for x, y in places.tolist():
+            cv2.circle(sheet, (x, y), _DOT_PX * _FINER, colour, -1, cv2.LINE_AA)
         write(f"{line.name}: {line.values[-1]:.3g}", _LEFT_PX, _TITLE_PX + _LINE_PX * number + 12, colour)
     return np.asarray(cv2.resize(sheet, _SIZE_PX, interpolation=cv2.INTER_AREA), np.uint8)
 
