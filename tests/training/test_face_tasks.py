@@ -144,6 +144,12 @@ def test_an_encoder_takes_over_a_closer_look_that_learnt_by_itself(tmp_path: Pat
     taken = trained_encoder(run).close_ups.state_dict()
     assert taken.keys() == learnt.keys()
     assert all(torch.equal(taken[name], learnt[name]) for name in learnt)
+    again = tmp_path / "again"
+    still = [f"begin={look}", "optim.peak_rate=0.0", "optim.last_rate=0.0"]
+    assert main(["close_ups", "--smoke", *still, "--folder", str(again)]) == 0
+    gone_on_with = part_of(averaged_weights(again), "close_ups")
+    weights = [name for name in learnt if name.endswith("weight")]
+    assert all(torch.equal(gone_on_with[name], learnt[name]) for name in weights)
 
 
 def test_a_part_whose_shape_has_changed_begins_anew() -> None:

@@ -25,11 +25,12 @@ _BLINKS = [_INDEX["eyeBlinkLeft"], _INDEX["eyeBlinkRight"]]
 _ACTIONS = [name for name in ARKIT_SHAPES if not name.startswith(("eyeLook", "eyeBlink"))]
 # A still is one of these.
 _MOMENTS = {
-    "plausible": 0.30,
-    "neutral": 0.10,
-    "single": 0.12,
-    "rare": 0.22,
-    "mixture": 0.12,
+    "plausible": 0.25,
+    "neutral": 0.08,
+    "single": 0.08,
+    "rare": 0.12,
+    "many": 0.25,
+    "mixture": 0.08,
     "extreme": 0.05,
     "closed": 0.05,
     "tongue": 0.04,
@@ -40,6 +41,9 @@ _RARE = [
     *("noseSneerRight", "eyeWideLeft", "eyeWideRight", "mouthFrownLeft", "mouthFrownRight", "mouthRollLower"),
     *("mouthRollUpper", "mouthShrugLower", "browInnerUp"),
 ]
+# Of every action alike, in "many": a picture tells something of all of them, where "single" tells of one in forty.
+_MANY = 0.14
+_OPPOSITES = [("jawLeft", "jawRight"), ("mouthLeft", "mouthRight")]
 _GAZE_RANGE_RAD = (0.45, 0.55)  # up and down, aside
 _OFF_MAP_SD = 0.3  # real faces are no sums of 52 shapes
 _RATE_SPEECH_HZ = (3.0, 6.5)
@@ -67,6 +71,12 @@ def draw_moment(rng: np.random.Generator, arkit: ArkitMap) -> Acts:
         if rng.uniform() < 0.5:
             weights = 0.6 * draw_faces(rng, 1)[0]
         _act(rng, weights, str(rng.choice(_RARE)), float(rng.uniform(0.4, 1.0)))
+    elif kind == "many":
+        for name in _ACTIONS:
+            if rng.uniform() < _MANY:
+                _act(rng, weights, name, float(rng.uniform(0.2, 1.0)))
+        for opposites in _OPPOSITES:
+            weights[min((_INDEX[name] for name in opposites), key=lambda index: weights[index])] = 0.0
     elif kind in ("mixture", "extreme"):
         for name in rng.choice(_ACTIONS, rng.integers(2, 6), replace=False):
             _act(rng, weights, str(name), float(rng.beta(2.5, 1.0) if kind == "extreme" else rng.beta(1.0, 1.4)))

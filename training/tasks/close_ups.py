@@ -27,6 +27,7 @@ from training.losses.face import FaceLoss, FaceWeights
 from training.losses.face_surface import FaceSurface
 from training.losses.motion import weighted_mean
 from training.recipe import Recipe, RecipeError, build
+from training.tasks.expression import begin_with, tensors_of
 from training.tasks.voice_data import on_device_of
 
 
@@ -62,11 +63,15 @@ class FirstLook:
 
 @dataclass(frozen=True, kw_only=True)
 class CloseUpsRecipe(Recipe):
-    """data, weights of the losses, and how far the first look is off"""
+    """data, weights of the losses, and how far the first look is off
+
+    begin    folder of a run whose averaged weights are begun with, as far as their shapes are those of today's
+    """
 
     data: FaceData
     weights: FaceWeights = field(default_factory=FaceWeights)
     first: FirstLook = field(default_factory=FirstLook)
+    begin: str = ""
 
 
 class CloseUpsStudent(nn.Module):
@@ -110,6 +115,8 @@ class CloseUpsTask:
         self._validation = [held_out[number] for number in range(data.validation_batches)]
         torch.manual_seed(optim.seed)
         self.student = CloseUpsStudent(recipe.weights, recipe.first)
+        if recipe.begin:
+            begin_with(self.student.close_ups, tensors_of(Path(recipe.begin), "close_ups", "close_ups"))
 
     def validate(self, student: nn.Module) -> dict[str, float]:
         """On held-out people: squared error of the expression over its mean square; points' error, crop sides."""
@@ -123,7 +130,9 @@ class CloseUpsTask:
                 truth = torch.nan_to_num(batch["expression"])
                 kept["error"].append(weighted_mean((told["expression"] - truth).square().mean(dim=1), sure))
                 kept["size"].append(weighted_mean(truth.square().mean(dim=1), sure))
-                kept["points"].append(student.loss.closely(told, batch)["points"] / self.recipe.weights.points)
+                kept["points"].append(
+                    student.loss.closely(told, batch)["points"] / self.recipe.weights.points
+                )
         error, size, points = (float(torch.stack(values).mean()) for values in kept.values())
         return {"expression": error / size, "points": points, "score": error / size}
 

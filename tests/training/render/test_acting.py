@@ -6,6 +6,7 @@ import pytest
 from models.head.arkit import ArkitMap
 from models.head.flame import open_head
 from protocol.frame import ARKIT_SHAPES, PART_BY_NAME
+from training.render import acting
 from training.render.acting import act_out, draw_moment
 
 
@@ -36,6 +37,29 @@ def test_moments_reach_every_shape_and_all_of_the_gaze(arkit: ArkitMap) -> None:
     for axis, limit_rad in ((0, 0.4), (1, 0.5), (2, 0.4), (3, 0.5)):
         assert parts["gaze"][:, axis].min() < -limit_rad
         assert parts["gaze"][:, axis].max() > limit_rad
+
+
+def test_many_shapes_at_once_are_of_all_kinds_but_never_opposites(
+    arkit: ArkitMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = list[np.ndarray]()
+
+    class Recorder:
+        def to_motion(self, weights: np.ndarray) -> tuple[np.ndarray, ...]:
+            given.append(weights)
+            return arkit.to_motion(weights)
+
+    monkeypatch.setattr(acting, "_MOMENTS", {"many": 1.0})
+    rng = np.random.default_rng(2)
+    for _ in range(300):
+        draw_moment(rng, Recorder())  # type: ignore[arg-type]
+    shown = np.array(given) > 0.0
+    is_action = np.array([not name.startswith(("eyeLook", "eyeBlink")) for name in ARKIT_SHAPES])
+    assert 4 < shown[:, is_action].sum(axis=1).mean() < 12
+    assert shown[:, is_action].mean(axis=0).min() > 0.05
+    for side in ("jaw", "mouth"):
+        left, right = (ARKIT_SHAPES.index(f"{side}{where}") for where in ("Left", "Right"))
+        assert not np.any(shown[:, left] & shown[:, right])
 
 
 def test_courses_are_smooth_and_lids_blink(arkit: ArkitMap) -> None:
