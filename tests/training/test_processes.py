@@ -17,6 +17,7 @@ import torch
 from support.lines import HERE, OPTIM, LineTask
 from torch import Tensor, nn
 
+from training.data.packed_clips import pack_store
 from training.loop import Trainer, averaged_weights, share_of
 from training.processes import BatchStatistics, Place, find_place, mean_of_all, told_by_first
 from training.recipe import RECIPES, RecipeError, read_table
@@ -85,11 +86,20 @@ def lines_of(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "figures.jsonl").read_text().splitlines()]
 
 
+def packed(table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The same recipe, all of whose stores are packed in shards."""
+    stores = Path(table["data"]["folder"])
+    for store in stores.iterdir():
+        pack_store(store, folder / store.name, size_mb=0.2)
+    return {**table, "data": {**table["data"], "folder": str(folder)}}
+
+
 def test_two_processes_learn_what_one_does_of_every_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Recipes that build on others need their runs, not their exports.
     for name in ("expression.export_face", "talk.export_voice", "emotion_from_coefficients.export_emotion"):
         monkeypatch.setattr(f"training.tasks.{name}", lambda *_: None)
     tables: dict[str, dict[str, Any]] = {name: smoke_table(name, SETTINGS, tmp_path / name) for name in LEARNT}
+    tables["talk from shards"] = packed(smoke_table("talk", SETTINGS, tmp_path / "stores"), tmp_path / "shards")
     script, argument = tmp_path / "each.py", tmp_path / "tables.json"
     script.write_text(_EACH)
     argument.write_text(json.dumps([(table, str(tmp_path / f"{name}2")) for name, table in tables.items()]))

@@ -3,11 +3,13 @@
 A clip is KEY.json (`Item.to_line`) and one KEY.NAME.npy for each of its arrays. The bytes depend on the clips alone:
 no times, users or machine names are in a tar file. Any WebDataset reader takes them; ours is `training.data.sharded`.
 
-    python -m training.curation.shards FOLDER       # are they as they were written?
+    python -m training.curation.shards FOLDER                           # are they as they were written?
+    python -m training.curation.shards FOLDER --parquet clips.parquet   # and a table (`training.curation.parquet`)
 """
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import io
 import json
@@ -102,21 +104,36 @@ def write_shard(path: Path, items: Iterable[Sample]) -> Shard:
     return Shard(path.name, samples, hashed.size_bytes, hashed.sha256)
 
 
-def read_shard(path: Path) -> Iterator[Item]:
-    """The clips of a tar file, in its order. ShardError for a file that is none."""
+def read_members(path: Path) -> Iterator[dict[str, bytes]]:
+    """Of each sample of a tar file, in its order, the members by what follows the key in their names. ShardError for a
+    file that is none."""
     try:
         with tarfile.open(path, "r:") as tar:
             members: dict[str, bytes] = {}
             for member in tar:
                 name = member.name.partition(".")[2]
                 if name == "json" and members:
-                    yield item_of_members(members)
+                    yield members
                     members = {}
                 members[name] = cast(BinaryIO, tar.extractfile(member)).read()
             if members:
-                yield item_of_members(members)
-    except (OSError, tarfile.TarError, ValueError, KeyError, EOFError) as error:
-        raise ShardError(f"{path} cannot be read as a shard ({error}); run the curation again") from error
+                yield members
+    except (OSError, tarfile.TarError, EOFError) as error:
+        raise _unreadable(path, error) from error
+
+
+def read_shard(path: Path) -> Iterator[Item]:
+    """The clips of a tar file, in its order. ShardError for a file that is none."""
+    for members in read_members(path):
+        try:
+            item = item_of_members(members)
+        except (ValueError, KeyError) as error:
+            raise _unreadable(path, error) from error
+        yield item
+
+
+def _unreadable(path: Path, error: Exception) -> ShardError:
+    return ShardError(f"{path} cannot be read as a shard ({error}); run the curation again")
 
 
 def item_of_members(members: dict[str, bytes]) -> Item:
@@ -220,12 +237,12 @@ def _members(item: Sample) -> Iterator[tuple[str, bytes]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Check every shard of the folders that are named. Returns 1 when one is damaged, and says which."""
-    folders = sys.argv[1:] if arguments is None else arguments
-    if not folders:
-        print("which folder of shards? python -m training.curation.shards FOLDER", file=sys.stderr)
-        return 2
+    parser = argparse.ArgumentParser(prog="python -m training.curation.shards", description="Checks folders of shards.")
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="of shards")
+    parser.add_argument("--parquet", type=Path, metavar="FILE", help="write a table of all clips, a row each")
+    chosen = parser.parse_args(arguments)
     damaged = 0
-    for folder in map(Path, folders):
+    for folder in chosen.folders:
         try:
             index = read_index(folder)
         except ShardError as error:
@@ -240,6 +257,14 @@ def main(arguments: list[str] | None = None) -> int:
                 damaged += 1
         samples = sum(shard.samples for shard in index.shards)
         print(f"{folder}: {len(index.shards)} shards, {samples} clips checked")
+    if chosen.parquet is not None and not damaged:
+        from training.curation.parquet import write_table
+
+        try:
+            print(f"{chosen.parquet}: {write_table(chosen.folders, chosen.parquet)} clips")
+        except RunError as error:
+            print(error, file=sys.stderr)
+            return 1
     return 1 if damaged else 0
 
 

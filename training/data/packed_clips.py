@@ -100,7 +100,7 @@ class _Sample:
     arrays: dict[str, NDArray[Any]]
 
     def to_line(self) -> dict[str, Any]:
-        return asdict(self.info)
+        return {"key": self.key, **asdict(self.info)}
 
 
 def pack_store(folder: Path, out: Path, size_mb: float = _SHARD_MB) -> Index:

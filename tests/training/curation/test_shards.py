@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import json
+import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -164,4 +166,37 @@ def test_the_command_names_every_damaged_shard(
     told = capsys.readouterr().err.splitlines()
     assert ["clips-000000" in told[0], "clips-000002" in told[1], len(told)] == [True, True, 2]
     assert main([str(tmp_path / "nothing")]) == 1
-    assert main([]) == 2
+    with pytest.raises(SystemExit):
+        main([])
+
+
+def test_the_table_says_of_each_clip_where_it_lies_and_what_is_known(folder: Path, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    other = tmp_path / "other"
+    pack(other, [replace(clip(9), subset="", figures={"jerk_mm": 0.5})], 1.0, "abc")
+    path = tmp_path / "below" / "clips.parquet"
+    assert main([str(folder), str(other), "--parquet", str(path)]) == 0
+    rows = parquet.read_table(path).to_pylist()
+    clips = [*(clip(number) for number in range(7)), clip(9)]
+    assert [row["key"] for row in rows] == [each.key for each in clips]
+    for row in rows[:-1]:
+        there = list(read_shard(folder / row["shard"]))[row["place"]]
+        assert (there.key, there.figures["r"]) == (row["key"], row["figures.r"])
+        assert row["shard_sha256"] in {shard.sha256 for shard in read_index(folder).shards}
+    assert (rows[0]["subset"], rows[-1]["subset"], rows[-1]["figures.r"]) == ("talk", None, None)
+    assert rows[-1]["figures.jerk_mm"] == 0.5
+    first = path.read_bytes()
+    assert main([str(folder), str(other), "--parquet", str(path)]) == 0
+    assert path.read_bytes() == first
+    (other / "clips-000000.tar").unlink()
+    assert main([str(folder), str(other), "--parquet", str(tmp_path / "none.parquet")]) == 1
+    assert not (tmp_path / "none.parquet").exists()
+    assert main([str(folder), "--parquet", str(path / "below")]) == 1
+
+
+def test_without_pyarrow_the_table_is_refused_in_a_sentence(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main([str(folder), "--parquet", str(tmp_path / "clips.parquet")]) == 1
+    assert "install it with pip install 'avatar-driver[parquet]'" in capsys.readouterr().err
