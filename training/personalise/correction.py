@@ -23,8 +23,9 @@ Doubles = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 # Parts of the face that are kept or left as they were together, each in the words of the report.
+LIPS_PART = "lips' opening"
 PARTS: dict[str, tuple[str, ...]] = {
-    "lips' opening": ("lips_apart",),
+    LIPS_PART: ("lips_apart",),
     "mouth's width": ("mouth_width",),
     "mouth's corners": ("corner_left", "corner_right"),
     "upper lip": ("upper_lip",),
@@ -40,6 +41,8 @@ _LEAST_SPREAD = np.concatenate([np.full(50, 0.1), np.full(3, 0.01), np.full(2, 0
 _MOST_QUANTILE = 0.99
 # A part is kept that is better by so much where it did not learn.
 _LEAST_GAIN, _LEAST_FOLLOWING = 0.1, 0.5
+# Whoever talks closes the lips in more pictures than this share of them.
+_CLOSED_QUANTILE = 0.02
 _SMOOTHING = np.array([0.25, 0.5, 0.25])
 # Of all pictures, how many show the eye wider than its open lids are taken to be; and the gap of shut ones over that.
 _OPEN_QUANTILE, _SHUT_RANGE = 0.75, (0.08, 0.3)
@@ -137,6 +140,14 @@ def better_parts(judged: Sequence[Judged]) -> list[str]:
     none of `judged`, and that follow what is seen. (Of points that tell of nothing, a still face would be nearest.)
     """
     return [part for part, names in PARTS.items() if _is_better(judged, [MEASURES.index(name) for name in names])]
+
+
+def shows_closed_lips(taught: Lesson) -> bool:
+    """Whether the points show lips that touch, within what they are unsure of, in one picture of fifty. Where they
+    never do, they do not see them close, and their opening counts from nowhere.
+    """
+    shown = taught.seen_measures[taught.counts, LIPS]
+    return bool(np.quantile(shown, _CLOSED_QUANTILE) <= _DOUBT[LIPS])
 
 
 def mean_errors(judged: Sequence[Judged], part: str) -> tuple[float, float]:

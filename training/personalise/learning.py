@@ -18,7 +18,17 @@ from driver.rest_learner import RestLearner
 from driver.runtime import OnnxModel
 from models.head.arkit import ArkitMap
 from protocol.frame import ARKIT_SHAPES
-from training.personalise.correction import PARTS, Judged, better_parts, judge, learn, lesson, mean_errors
+from training.personalise.correction import (
+    LIPS_PART,
+    PARTS,
+    Judged,
+    better_parts,
+    judge,
+    learn,
+    lesson,
+    mean_errors,
+    shows_closed_lips,
+)
 from training.personalise.measures import LIPS
 from training.personalise.recording import Seen
 from training.personalise.voice_habits import has_styles, speak, spoken_way
@@ -47,10 +57,14 @@ def learn_face(seen: Seen, weights: str) -> tuple[FaceAdapter, list[str]]:
     if seen.is_seen.sum() < _LEAST_PICTURES:
         return rounded(nothing), ["face: it is well seen in too few pictures; left as it was"]
     judged = [judge(lesson(seen.part(*third)), learn(lesson(seen.without(*third)))) for third in seen.thirds()]
-    kept = better_parts(judged)
+    taught = lesson(seen)
+    closes = shows_closed_lips(taught)
+    kept = [part for part in better_parts(judged) if closes or part != LIPS_PART]
     said = [_verdict(part, judged, part in kept) for part in PARTS]
+    if not closes:
+        said[list(PARTS).index(LIPS_PART)] = f"{LIPS_PART}: the points never show them closed; left as it was"
     if kept:
-        all_of_it = learn(lesson(seen))
+        all_of_it = learn(taught)
         chosen = {name: all_of_it[name] for part in kept for name in PARTS[part]}
         nothing = replace(nothing, corrections=chosen)
     return rounded(nothing), said

@@ -11,7 +11,17 @@ from support.misread import Habits, misread_person, noisy_person
 
 from driver.face_adapter import MEASURES, AdaptedFace, FaceAdapter, told_of
 from driver.learnt import rounded
-from training.personalise.correction import PARTS, Judged, amounts, better_parts, judge, learn, lesson
+from models.head.landmarks import FACE_POINTS, INNER_LIPS
+from training.personalise.correction import (
+    PARTS,
+    Judged,
+    amounts,
+    better_parts,
+    judge,
+    learn,
+    lesson,
+    shows_closed_lips,
+)
 from training.personalise.learning import learn_face
 from training.personalise.measures import LID_COLUMNS, LIPS, moves, seen_measures, told_measures, told_points
 from training.personalise.recording import Seen
@@ -83,6 +93,19 @@ def test_a_face_that_is_read_rightly_stays_as_it_was() -> None:
     for motion in right.motions[::10]:
         made = adapted.process(motion)
         assert np.abs(told_of(made) - told_of(motion)).max() < 0.25
+
+
+def test_lips_whose_closing_the_points_do_not_see_are_left_as_they_were(person: Seen) -> None:
+    lower = [FACE_POINTS.index(landmark) for landmark in INNER_LIPS[1]]
+    points = person.points_px.copy()
+    points[:, lower, 1] += 8.0
+    blind = Seen(person.motions, points)
+    assert shows_closed_lips(lesson(person))
+    assert not shows_closed_lips(lesson(blind))
+    adapter, said = learn_face(blind, SUM)
+    assert "lips_apart" not in adapter.corrections
+    assert "lid_left" in adapter.corrections
+    assert said[0] == "lips' opening: the points never show them closed; left as it was"
 
 
 def test_a_part_that_is_worse_elsewhere_is_left_out_alone(person: Seen) -> None:
