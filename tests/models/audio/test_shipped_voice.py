@@ -80,7 +80,7 @@ def test_lips_rest_in_silence_whatever_a_gain_control_does_with_it(voice: OnnxMo
     seconds = 5.0
     quiet = room(seconds)
     lifted = np.float32(10.0) ** (np.linspace(0.0, 18.0, len(quiet), dtype=np.float32) / 20.0)
-    sounds = np.stack([np.zeros_like(quiet), quiet, quiet * lifted])
+    sounds = np.stack([np.zeros_like(quiet), quiet, quiet * lifted]).astype(np.float32)
     heard = hear(voice, sounds)
     assert np.abs(lip_gap_mm(heard.motion.reshape(-1, 53))).max() < 1.0
     assert heard.laughter.max() < 0.5
