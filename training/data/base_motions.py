@@ -17,7 +17,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from rich.progress import track
 
-from training.data.face_store import MARGIN, PICTURE_PX, FaceStore, Picture
+from training.data.face_store import MARGIN, PICTURE_PX, Picture
+from training.data.packed_faces import open_faces
 from training.recipe import RecipeError
 
 NAME = "base.npz"
@@ -67,7 +68,7 @@ def write_bases(folder: Path, stores: list[str], face: Path = DEFAULT_FACE, clip
     path, base = folder / NAME, Base(face)
     rows = dict(read_bases(folder)) if path.exists() else {}
     for name in stores:
-        store = FaceStore(folder / name)
+        store = open_faces(folder / name)
         wanted = [n for n, info in enumerate(store.infos) if abs(info.rate_hz - _RATE_HZ) < _RATE_TOLERANCE_HZ]
         for number in track(wanted[: clips or None], name):
             if store.infos[number].name not in rows:

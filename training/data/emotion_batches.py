@@ -20,6 +20,7 @@ from training.data.emotion_acting import told_emotion
 from training.data.emotion_labels import LABELS_NAME, EmotionLabel, read_labels
 from training.data.face_looks import draw_look
 from training.data.face_store import COLUMNS_OF, FaceStore
+from training.data.packed_faces import open_faces
 from training.data.sub_crop import Jitter, cut
 from training.loop import Batch
 from training.recipe import RecipeError
@@ -110,7 +111,7 @@ def labelled_pictures(
         folder = Path(data.folder) / name
         if not (folder / "index.jsonl").is_file():
             raise RecipeError(f"the store {folder} does not exist; build it with training.data.build_*")
-        store = FaceStore(folder)
+        store = open_faces(folder)
         has_labels = (folder / LABELS_NAME).is_file()
         if not has_labels and teacher is None:
             raise RecipeError(f"{folder} has no {LABELS_NAME}; label it, or give data.teacher_run")

@@ -24,7 +24,8 @@ from models.head.flame import open_head
 from models.perceptual.emotion import EMOTIONS
 from protocol.frame import ARKIT_SHAPES, PART_BY_NAME
 from training.data.emotion_acting import draw_feeling, told_emotion
-from training.data.face_store import COLUMNS_OF, FaceClipInfo, FaceStore
+from training.data.face_store import COLUMNS_OF, FaceClipInfo
+from training.data.packed_faces import open_faces
 from training.loop import Batch
 from training.recipe import RecipeError
 
@@ -124,7 +125,7 @@ def tracked_people(data: CoefficientData, arkit: ArkitMap, split: str = "train")
         folder = Path(data.folder) / name
         if not (folder / "index.jsonl").is_file():
             raise RecipeError(f"the store {folder} does not exist; build it with training.data.build_real_faces")
-        store = FaceStore(folder)
+        store = open_faces(folder)
         for clip, info in enumerate(store.infos):
             if info.source in data.resting and info.use in data.uses and _split(info) == split:
                 begin = int(store.first[clip])

@@ -20,6 +20,7 @@ from models.reconstruction.landmarks68 import INNER_LIPS, ROWS_68
 from training.data.face_source import picture_of
 from training.data.face_store import FaceStore, Picture
 from training.data.mirror import Truth, mirrored
+from training.data.packed_faces import open_faces
 from training.data.sub_crop import Jitter, cut, told_in
 from training.recipe import RecipeError
 
@@ -76,7 +77,7 @@ class FacePeople(Dataset[Batch]):
             path = Path(data.folder) / name
             if not (path / "index.jsonl").exists():
                 raise RecipeError(f"the store {path} does not exist; build it with training.data.build_*")
-            store = FaceStore(path)
+            store = open_faces(path)
             people = _rows_of_people(store, "val" if is_validation else "train", uses)
             if people:
                 self._stores.append((store, people))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from training.data.face_store import COLUMNS_OF, FaceStore, Picture
 from training.data.mirror import Truth
+from training.data.packed_faces import open_faces
 from training.data.sub_crop import Jitter
 from training.recipe import RecipeError
 
@@ -60,7 +61,7 @@ class FaceSource:
         for name, share in stores.items():
             if not (folder / name / "index.jsonl").exists():
                 raise RecipeError(f"the store {folder / name} does not exist; build it with training.data.build_*")
-            store = FaceStore(folder / name)
+            store = open_faces(folder / name)
             allowed = [n for n, info in enumerate(store.infos) if info.split == split and info.use in uses]
             nobody = np.array([n for n in allowed if store.infos[n].kind == _NOBODY], np.int64)
             faces = np.array(

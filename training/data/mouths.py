@@ -23,7 +23,8 @@ from models.head.crop import CROP_SIDE_M, Crop
 from models.head.landmarks import MOUTH_ROWS
 from models.perceptual.visual_speech import MOUTH_PX, VISEMES
 from training.data.clips import HOP_S
-from training.data.face_store import COLUMNS_OF, MARGIN, PICTURE_PX, FaceClipInfo, FaceStore
+from training.data.face_store import COLUMNS_OF, MARGIN, PICTURE_PX, FaceClipInfo
+from training.data.packed_faces import open_faces
 from training.data.phones import Phone
 from training.data.speech_clips import SIDECAR, phones_of_store
 from training.data.sub_crop import cut
@@ -130,7 +131,7 @@ def mouth_clips(data: MouthData, split: str, stores: Sequence[str] | None = None
 
 def face_clips(folder: Path, phones: Mapping[str, list[Phone]]) -> Iterator[MouthClip]:
     """The mouths of a store of faces, of the clips at 25 Hz that have a name in `phones` and points everywhere."""
-    store = FaceStore(folder)
+    store = open_faces(folder)
     for number, info in enumerate(store.infos):
         if info.name not in phones or abs(info.rate_hz - RATE_HZ) > _RATE_TOLERANCE_HZ:
             continue

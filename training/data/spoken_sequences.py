@@ -13,8 +13,9 @@ from torch.utils.data import Dataset
 from training.data.base_motions import COLUMNS_OF as BASE_COLUMNS
 from training.data.base_motions import SIZES as BASE_SIZES
 from training.data.base_motions import read_bases
-from training.data.face_store import COLUMNS_OF, PICTURE_PX, FaceStore
+from training.data.face_store import COLUMNS_OF, PICTURE_PX
 from training.data.mouths import MOUTH_SIDE, MouthClip, MouthData, grey_mouths, mouth_clips
+from training.data.packed_faces import open_faces
 from training.recipe import RecipeError
 
 Batch = dict[str, Tensor]
@@ -68,7 +69,7 @@ def spoken_clips(data: MouthData, split: str, stores: list[str]) -> dict[str, li
     bases = read_bases(folder)
     found: dict[str, list[SpokenClip]] = {}
     for name, clips in mouth_clips(data, split, stores).items():
-        store = FaceStore(folder / name)
+        store = open_faces(folder / name)
         spans = zip(store.first.tolist(), store.counts.tolist(), strict=True)
         rows = {info.name: span for info, span in zip(store.infos, spans, strict=True)}
         found[name] = []
