@@ -22,10 +22,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from driver.errors import AvatarDriverError, RunError
 from training.curation.shards import Index, ShardError, arrays_of_members, pack
 from training.data.clips import Clip, ClipInfo, ClipStore, clip_of
 from training.data.sharded import ShardedSamples
+from training.recipe import RecipeError
 
 INDEX = "index.jsonl"
 _SHARD_MB = 256.0
@@ -106,14 +106,14 @@ class _Sample:
 def pack_store(folder: Path, out: Path, size_mb: float = _SHARD_MB) -> Index:
     """All clips of the store in `folder` in shards of about `size_mb` megabytes.
 
-    RunError when there is no store, or `out` is one or cannot be written; what is there then is not taken for whole.
+    RecipeError when there is no store, or `out` is one or cannot be written; what is there then is not taken for whole.
     """
     if not (folder / "audio.i16").exists():
-        raise RunError(
+        raise RecipeError(
             f"{folder} is no store of clips; build it with training.data.build_* or training.curation.stores"
         )
     if (out / "audio.i16").exists():
-        raise RunError(f"{out} is a store itself; name another folder for the shards")
+        raise RecipeError(f"{out} is a store itself; name another folder for the shards")
     store = ClipStore(folder)
     order: list[int] = np.random.default_rng(0).permutation(len(store)).tolist()
     lines = [json.dumps({**asdict(store.infos[number]), "hops": int(store.hops[number])}) + "\n" for number in order]
@@ -123,7 +123,9 @@ def pack_store(folder: Path, out: Path, size_mb: float = _SHARD_MB) -> Index:
         (out / INDEX).write_bytes(text)
         return pack(out, _samples(store, order), size_mb, hashlib.sha256(text).hexdigest())
     except OSError as error:
-        raise RunError(f"{out} cannot be written: {error.strerror}; make room, or mend it, and pack again") from error
+        raise RecipeError(
+            f"{out} cannot be written: {error.strerror}; make room, or mend it, and pack again"
+        ) from error
 
 
 def _samples(store: ClipStore, order: Sequence[int]) -> Iterator[_Sample]:
@@ -140,7 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         index = pack_store(chosen.store, chosen.out, chosen.shard_mb)
-    except (AvatarDriverError, ValueError) as error:
+    except (RecipeError, ShardError, ValueError) as error:
         print(f"training.data.packed_clips: {error}", file=sys.stderr)
         return 1
     print(f"{chosen.out}: {len(index.shards)} shards, {sum(shard.samples for shard in index.shards)} clips")

@@ -24,9 +24,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from driver.errors import AvatarDriverError, RunError
 from training.curation.shards import Index, Shard, ShardError, check_shard, pack, read_index
 from training.data.face_store import FaceClipInfo, FaceStore
+from training.recipe import RecipeError
 
 INDEX = "index.jsonl"
 _FILES = ("pictures.u8", "truths.f32")  # of a store that is not packed
@@ -130,12 +130,12 @@ class _Sample:
 def pack_faces(folder: Path, out: Path, size_mb: float = _SHARD_MB) -> Index:
     """All clips of the store in `folder` in shards of about `size_mb` megabytes.
 
-    RunError when there is no store, or `out` is one or cannot be written; what is there then is not taken for whole.
+    RecipeError when there is no store, or `out` is one or cannot be written; what is there then is not taken for whole.
     """
     if not (folder / _FILES[0]).exists():
-        raise RunError(f"{folder} is no store of faces; build it with training.data.build_*_faces")
+        raise RecipeError(f"{folder} is no store of faces; build it with training.data.build_*_faces")
     if (out / _FILES[0]).exists():
-        raise RunError(f"{out} is a store itself; name another folder for the shards")
+        raise RecipeError(f"{out} is a store itself; name another folder for the shards")
     store = FaceStore(folder)
     lines = [
         json.dumps({**asdict(info), "first": int(first), "count": int(count)}) + "\n"
@@ -150,7 +150,9 @@ def pack_faces(folder: Path, out: Path, size_mb: float = _SHARD_MB) -> Index:
         (out / INDEX).write_bytes(text)
         return pack(out, _samples(store), size_mb, hashlib.sha256(text).hexdigest())
     except OSError as error:
-        raise RunError(f"{out} cannot be written: {error.strerror}; make room, or mend it, and pack again") from error
+        raise RecipeError(
+            f"{out} cannot be written: {error.strerror}; make room, or mend it, and pack again"
+        ) from error
 
 
 def _samples(store: FaceStore) -> Iterator[_Sample]:
@@ -169,7 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         index = pack_faces(chosen.store, chosen.out, chosen.shard_mb)
-    except (AvatarDriverError, ValueError) as error:
+    except (RecipeError, ShardError, ValueError) as error:
         print(f"training.data.packed_faces: {error}", file=sys.stderr)
         return 1
     print(f"{chosen.out}: {len(index.shards)} shards, {sum(shard.samples for shard in index.shards)} clips")
