@@ -119,7 +119,8 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
             sinks.append(open_virtual_camera(settings.virtual_camera, settings.picture, context))
         if settings.preview is not None:
             camera = _watched(video_stages)
-            shown = Shown(builder, arkit, settings.tracker, settings.mirror, voice, face, level, camera)
+            fov_deg = settings.camera.horizontal_fov_deg
+            shown = Shown(builder, arkit, settings.tracker, settings.mirror, voice, face, level, camera, fov_deg)
             sinks.append(Preview(settings.preview, context, shown))
         if skin is not None:
             video_stages = skin.around(video_stages)

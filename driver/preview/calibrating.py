@@ -71,6 +71,9 @@ class Calibrating:
             self._end()
             self._say("calibration was stopped; nothing was saved")
             return
+        if self._sound is not None and self._sound.watch is not None:
+            self._say("a film is being made; calibrate when it has ended")
+            return
         try:
             check_name(self.name.value)
         except AvatarDriverError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -22,15 +23,21 @@ _MARK = (0, 255, 140)
 
 
 class WatchedTracker:
-    """Stage: the tracker, unchanged; while `is_wanted`, the newest picture and its landmarks are kept to be seen."""
+    """Stage: the tracker, unchanged; while `is_wanted`, the newest picture and its landmarks are kept to be seen.
+
+    watch   is shown every picture, in the thread of the branch (`driver.film`)
+    """
 
     def __init__(self, tracker: Stage[VideoFrame, Any]) -> None:
         self._tracker = tracker
         self.is_wanted = False
+        self.watch: Callable[[VideoFrame], None] | None = None
         self._newest: tuple[Picture, Floats | None] | None = None
 
     def process(self, item: VideoFrame) -> Any:
         """What the tracker makes of the picture."""
+        if self.watch is not None:
+            self.watch(item)
         made = self._tracker.process(item)
         if self.is_wanted:
             self._newest = (item.image, self._points_px(made))

@@ -12,6 +12,7 @@ from driver.personal_face import PersonalFace
 from driver.preview.calibrating import Calibrating
 from driver.preview.camera_view import CameraView, WatchedTracker
 from driver.preview.channel_settings import ChannelSettings, HasChannels
+from driver.preview.filming import Filming
 from driver.preview.head_view import HeadView
 from driver.preview.latency import Ages, LatencyPlot
 from driver.preview.meters import meters_html
@@ -25,6 +26,7 @@ from driver.worn_head import WornHead, head_called
 from models.head.arkit import ArkitMap
 from protocol.frame import FaceFrame, Floats
 
+_NATIVE = "native"  # the tracker whose reading can be learnt to be corrected
 # What a page is worth: the head fluently, numbers as fast as they can be read.
 _HEAD_HZ, _METERS_HZ, _CAMERA_HZ, _REST_HZ = 30.0, 10.0, 10.0, 4.0
 
@@ -38,6 +40,7 @@ class Shown:
     face, sound   that are calibrated; `tracker` is the name of what reads the face
     camera        the tracker itself, watched
     is_mirrored   whether all that is sent is
+    fov_deg       of the camera
     """
 
     builder: HasChannels
@@ -48,6 +51,7 @@ class Shown:
     face: PersonalFace | None = None
     sound: SoundLevel | None = None
     camera: WatchedTracker | None = None
+    fov_deg: float = 60.0
 
 
 class Preview:
@@ -74,6 +78,7 @@ class Preview:
         server, gui = self._server, self._server.gui
         self._head = HeadView(server, WornHead(head_called(context.hello.head)))
         self._camera: CameraView | None = None
+        self._filming: Filming | None = None
         self._parts: list[_Timed] = []
         tabs = gui.add_tab_group()
         with tabs.add_tab("see"):
@@ -101,6 +106,9 @@ class Preview:
         if shown.face is not None:
             calibrating = Calibrating(server, shown.face, shown.sound, shown.arkit, shown.tracker, say)
             self._parts.append(_Timed(calibrating.show, _METERS_HZ))
+        if shown.face is not None and shown.camera is not None and shown.tracker == _NATIVE:
+            self._filming = Filming(server, shown.camera, shown.sound, shown.face, shown.fov_deg, say)
+            self._parts.append(_Timed(self._filming.show, _METERS_HZ))
         if shown.voice is not None:
             self._parts.append(_Timed(VoiceKnobs(server, shown.voice, say).show, _REST_HZ))
         ChannelSettings(server, shown.builder)
@@ -117,12 +125,16 @@ class Preview:
     def close(self) -> None:
         """Close the page. May be called again."""
         self._follower.close()
+        if self._filming is not None:
+            self._filming.close()
         close_server(self._server)
 
     def _show(self, frame: FaceFrame, shape: Floats | None) -> None:
         if not self._server.get_clients():
             if self._camera is not None:
                 self._camera.hide()  # whoever comes next asks again
+            if self._filming is not None:
+                self._filming.leave()
             return
         self._newest = frame
         self._head.show(frame, shape)

@@ -9,6 +9,7 @@ centre. Each part is kept only if it is better on the third of the recording tha
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,7 +84,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--voice-model", default="", metavar="FILE", help="instead of the shipped voice.onnx")
     parser.add_argument("--fov", type=float, default=60.0, metavar="DEG", help="the camera's field of view (60)")
+    parser.add_argument("--profiles", type=Path, default=None, metavar="DIR", help="folder of the profiles")
+    parser.add_argument("--gently", action="store_true", help="leave the processor to whoever else wants it")
     options = parser.parse_args(arguments)
+    if options.gently and hasattr(os, "nice"):
+        os.nice(10)
     try:
         personalise(
             options.recording,
@@ -91,6 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
             face_model=options.face_model,
             voice_model=options.voice_model,
             fov_deg=options.fov,
+            folder=options.profiles,
         )
     except AvatarDriverError as error:
         print(f"personalise: {error}", file=sys.stderr)
