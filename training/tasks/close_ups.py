@@ -130,9 +130,7 @@ class CloseUpsTask:
                 truth = torch.nan_to_num(batch["expression"])
                 kept["error"].append(weighted_mean((told["expression"] - truth).square().mean(dim=1), sure))
                 kept["size"].append(weighted_mean(truth.square().mean(dim=1), sure))
-                kept["points"].append(
-                    student.loss.closely(told, batch)["points"] / self.recipe.weights.points
-                )
+                kept["points"].append(student.loss.closely(told, batch)["points"] / self.recipe.weights.points)
         error, size, points = (float(torch.stack(values).mean()) for values in kept.values())
         return {"expression": error / size, "points": points, "score": error / size}
 
