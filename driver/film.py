@@ -5,6 +5,7 @@ Only somebody who asks is filmed, and the file stays on this machine. `training.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -24,6 +25,7 @@ _LEAST_NS = 1_000_000  # between two pictures: one tick of the file's clock
 # Half a second of pictures and sound: a disk that is slower than that loses some of them, and the run goes on.
 _WAITING = 40
 _RATE_HZ = 30  # a hint for players; every picture has a time of its own
+_FAULTS = (OSError, FFmpegError, ValueError)
 _CODECS = (("libx264", {"preset": "ultrafast", "crf": "18"}), ("mpeg4", {"qscale": "2"}))
 
 
@@ -42,11 +44,13 @@ class Film:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._container: Any = av.open(str(self._half), "w", format="matroska")
-        except (OSError, FFmpegError) as error:
+        except _FAULTS as error:
             raise _unwritable(path, error) from error
         self._with_sound, self._heard = with_sound, 0
+        self._sample_shift: int | None = None
         self._begin_ns: int | None = None
         self._error: Exception | None = None
+        self._is_whole = False
         self._waiting: queue.Queue[VideoFrame | AudioChunk | None] = queue.Queue(_WAITING)
         self._writer = threading.Thread(target=self._write, name="film", daemon=True)
         self._writer.start()
@@ -74,6 +78,8 @@ class Film:
         error = self._close()
         if error is None and self._begin_ns is None:
             error = RunError(f"{self.path} was not filmed: the camera gave no picture; look whether it is on")
+        elif error is None and not self._is_whole:
+            error = RunError(f"{self.path} was not filmed to its end; film again, and report this")
         if error is None:
             try:
                 os.replace(self._half, self.path)
@@ -89,8 +95,10 @@ class Film:
         self._half.unlink(missing_ok=True)
 
     def _close(self) -> Exception | None:
-        self._waiting.put(None)
-        self._writer.join()
+        while self._writer.is_alive():  # a full queue has room soon, unless whoever empties it has ended
+            with contextlib.suppress(queue.Full):
+                self._waiting.put(None, timeout=0.1)
+                self._writer.join()
         return self._error
 
     def _put(self, item: VideoFrame | AudioChunk) -> None:
@@ -101,41 +109,44 @@ class Film:
 
     def _write(self) -> None:
         """The body of the writer's thread: until None comes."""
-        picture: Any = None
-        sound = self._container.add_stream("pcm_s16le", rate=AUDIO_RATE_HZ, layout="mono") if self._with_sound else None
+        try:
+            with self._container:
+                self._write_all()
+            self._is_whole = True
+        except _FAULTS as error:
+            self._error = error
+        while self._error is not None and self._waiting.get() is not None:
+            pass  # whoever gives is not to wait
+
+    def _write_all(self) -> None:
+        container, picture = self._container, None
+        sound = container.add_stream("pcm_s16le", rate=AUDIO_RATE_HZ, layout="mono") if self._with_sound else None
         early: list[AudioChunk] = []  # a file's header names all streams: sound waits for the first picture
         newest_ns = -1  # of the pictures; a camera that is opened anew may tell of times that were told before
         while (item := self._waiting.get()) is not None:
-            if self._error is not None:
-                continue  # whoever gives is not to wait
-            try:
-                if isinstance(item, VideoFrame):
-                    if item.capture_ns - newest_ns < _LEAST_NS:
-                        continue
-                    newest_ns = item.capture_ns
-                    picture = picture or _picture_stream(self._container, item)
-                    self._container.mux(picture.encode(_picture(item, self._begin_ns or 0)))
-                    for chunk in early:
-                        self._mux_sound(sound, chunk)
-                    early.clear()
-                elif picture is None:
-                    early.append(item)
-                else:
-                    self._mux_sound(sound, item)
-            except (OSError, FFmpegError) as error:
-                self._error = error
-        try:
-            if picture is not None and self._error is None:
-                self._container.mux(picture.encode())
-            self._container.close()
-        except (OSError, FFmpegError) as error:
-            self._error = self._error or error
+            if isinstance(item, AudioChunk):
+                early.append(item)
+            elif item.capture_ns - newest_ns >= _LEAST_NS:
+                newest_ns = item.capture_ns
+                picture = picture or _picture_stream(container, item)
+                container.mux(picture.encode(_picture(item, self._begin_ns or 0)))
+            if picture is not None:
+                for chunk in early:
+                    self._mux_sound(sound, chunk)
+                early.clear()
+        if picture is not None:
+            container.mux(picture.encode())
 
     def _mux_sound(self, stream: Any, chunk: AudioChunk) -> None:
-        since_ns = chunk.capture_ns - (self._begin_ns or 0)
-        first = round(since_ns * AUDIO_RATE_HZ / 1e9) - len(chunk.samples)
+        # Samples are counted, for the times of chunks tremble; anew where their count or its beginning has changed.
+        first = chunk.first_sample + self._sample_shift if self._sample_shift is not None else -1
         if first < self._heard:
-            return  # from before the first picture, or from a microphone that was opened anew
+            since_ns = chunk.capture_ns - (self._begin_ns or 0)
+            first = round(since_ns * AUDIO_RATE_HZ / 1e9) - len(chunk.samples)
+            self._sample_shift = first - chunk.first_sample
+        if first < self._heard:
+            self._sample_shift = None
+            return  # from before the first picture, or said before
         self._heard = first + len(chunk.samples)
         values = np.round(32767.0 * np.clip(chunk.samples, -1.0, 1.0)).astype(np.int16)
         frame = av.AudioFrame.from_ndarray(values[None], format="s16", layout="mono")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
@@ -65,7 +66,9 @@ class Filming:
         self._films, self._profiles, self._seconds = films or films_folder(), profiles, seconds
         self._learn, self._fov_deg = learn, fov_deg
         self._film: Film | None = None
+        self._named = ""  # when the film was begun
         self._learning: _Learning | None = None
+        self._one_at_a_time = threading.RLock()  # the page's threads and the run's
         with server.gui.add_folder("your own face"):
             self.name = server.gui.add_text("profile", _DEFAULT_NAME)
             self.start = server.gui.add_button(
@@ -77,29 +80,36 @@ class Filming:
 
     def show(self) -> None:
         """Bring the page up to date; begin to learn when all was filmed, and wear what was learnt."""
-        if self._film is not None:
-            self.bar.value = 100.0 * self._film.share
-            if self._film.is_done:
-                self._take()
-        elif self._learning is not None and self._learning.is_over():
-            learning, self._learning = self._learning, None
-            self.task.content = ""
-            self._wear(learning)
+        with self._one_at_a_time:
+            if self._film is not None:
+                self.bar.value = 100.0 * self._film.share
+                if self._film.is_done:
+                    self._take()
+            elif self._learning is not None and self._learning.is_over():
+                learning, self._learning = self._learning, None
+                self.task.content = ""
+                self._wear(learning)
 
     def leave(self) -> None:
         """Nobody looks any more: an unfinished film is dropped."""
-        if self._film is not None:
-            self._unwatch().forget()
+        with self._one_at_a_time:
+            if self._film is not None:
+                self._unwatch().forget()
 
     def close(self) -> None:
         """End what is going on: an unfinished film is dropped, one that is being learnt from stays."""
-        self.leave()
-        if self._learning is not None:
-            self._learning.stop()
-            self._say(f"the run ended before it had learnt; the film is {self._learning.path}")
-            self._learning = None
+        with self._one_at_a_time:
+            self.leave()
+            if self._learning is not None:
+                self._learning.stop()
+                self._say(f"the run ended before it had learnt; the film is {self._learning.path}")
+                self._learning = None
 
     def _toggle(self) -> None:
+        with self._one_at_a_time:
+            self._pressed()
+
+    def _pressed(self) -> None:
         if self._film is not None:
             self._unwatch().forget()
             self._say("filming was stopped; nothing was kept")
@@ -119,7 +129,7 @@ class Filming:
         except AvatarDriverError as error:
             self._say(str(error))
             return
-        self._film = film
+        self._film, self._named = film, name
         self._camera.watch = film.see
         if self._sound is not None:
             self._sound.watch = film.hear
@@ -143,11 +153,11 @@ class Filming:
         if find_spec("training") is None:
             self._say(
                 f"filmed {path}; the package `training` is not installed here: where it is, run "
-                f"python -m training.personalise {path} --name {self.name.value}"
+                f"python -m training.personalise {path} --name {self._named}"
             )
             return
         self.task.content = "**Learning from the film.** The run goes on meanwhile."
-        self._learning = _Learning(path, self.name.value, self._learn, self._fov_deg, self._profiles)
+        self._learning = _Learning(path, self._named, self._learn, self._fov_deg, self._profiles)
 
     def _wear(self, learning: _Learning) -> None:
         trouble = learning.trouble()

@@ -70,6 +70,54 @@ def test_a_film_without_sound_has_none(tmp_path: Path) -> None:
         assert container.streams.video[0].width == 160
 
 
+def test_sound_is_whole_though_the_times_of_its_chunks_tremble(tmp_path: Path) -> None:
+    made, rng = Film(tmp_path / "me.mkv", 1.0, True), np.random.default_rng(0)
+    for number in range(30):
+        made.see(picture(number))
+        for hop in (2 * number, 2 * number + 1):
+            steady = chunk(hop)
+            late_ns = int(rng.integers(-3_000_000, 3_000_000))
+            made.hear(
+                AudioChunk(np.full(HOP_SAMPLES, 0.5, np.float32), steady.first_sample, steady.capture_ns + late_ns)
+            )
+        time.sleep(0.002)
+    with av.open(str(made.end())) as container:
+        heard = sum(frame.samples for frame in container.decode(audio=0))
+    assert heard >= 48 * HOP_SAMPLES  # of a second's 50 hops, all but those around the first picture
+
+
+def test_sound_that_was_lost_or_is_counted_anew_stays_in_its_place(tmp_path: Path) -> None:
+    made = Film(tmp_path / "me.mkv", 1.0, True)
+    for number in range(30):
+        made.see(picture(number))
+        for hop in (2 * number, 2 * number + 1):
+            if hop < 10:
+                made.hear(chunk(hop))
+            elif hop >= 18:  # the microphone was opened anew, and counts from 0; hop 20 is the loud one
+                made.hear(AudioChunk(chunk(hop).samples, (hop - 18) * HOP_SAMPLES, chunk(hop).capture_ns))
+        time.sleep(0.002)
+    with av.open(str(made.end())) as container:
+        loud_s = [frame.time for frame in container.decode(audio=0) if np.abs(frame.to_ndarray()).max() > 8000]
+    assert loud_s[0] == pytest.approx(19 * 0.02, abs=0.021)
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"), [(ValueError("no such size"), "no such size"), (RuntimeError("ours"), "not filmed to its end")]
+)
+def test_a_writer_that_ends_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception, says: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr(film, "_picture", fail)
+    monkeypatch.setattr("threading.excepthook", lambda _: None)
+    made = filmed(tmp_path / "me.mkv", pictures=60)
+    with pytest.raises(RunError, match=says):
+        made.end()
+    assert not list(tmp_path.iterdir())
+
+
 def test_times_that_were_told_before_are_left_out(tmp_path: Path) -> None:
     made = Film(tmp_path / "me.mkv", 1.0, True)
     for number in (*range(10), *range(5), *range(10, 30)):

@@ -107,6 +107,7 @@ def test_a_minute_is_filmed_learnt_from_and_worn(server: Any, tmp_path: Path) ->
     room.run(6)
     assert 0.0 < room.filming.bar.value < 100.0
     assert "frown" in room.filming.task.content
+    room.filming.name.value = "../another"  # whoever is filmed was named before
     room.run(14)
     assert room.camera.watch is None
     assert room.sound.watch is None
