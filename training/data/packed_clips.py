@@ -10,25 +10,20 @@ always the same, so that every shard holds some of everything.
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.curation.shards import Index, ShardError, arrays_of_members, pack
+from training.curation.shards import Index, arrays_of_members
 from training.data.clips import Clip, ClipInfo, ClipStore, clip_of
+from training.data.packing import SHARD_MB, PackedSample, command, pack_lines, packed_lines
 from training.data.sharded import ShardedSamples
 from training.recipe import RecipeError
-
-INDEX = "index.jsonl"
-_SHARD_MB = 256.0
 
 
 class Clips(Protocol):
@@ -53,10 +48,7 @@ class PackedClips:
 
     def __init__(self, folder: Path) -> None:
         self.samples = ShardedSamples(folder)
-        text = (folder / INDEX).read_bytes()
-        if hashlib.sha256(text).hexdigest() != self.samples.manifest_sha256:
-            raise ShardError(f"{folder / INDEX} is not what these shards were packed with; pack the store again")
-        lines = [json.loads(line) for line in text.splitlines()]
+        lines = packed_lines(folder, self.samples.manifest_sha256)
         self.hops = np.array([line.pop("hops") for line in lines], np.int64)
         self.infos = [ClipInfo(**line) for line in lines]
 
@@ -91,19 +83,7 @@ def open_clips(folder: Path) -> Clips:
     return ClipStore(folder) if (folder / "audio.i16").exists() else PackedClips(folder)
 
 
-@dataclass(frozen=True, eq=False)
-class _Sample:
-    """A clip as `training.curation.shards` writes it."""
-
-    key: str
-    info: ClipInfo
-    arrays: dict[str, NDArray[Any]]
-
-    def to_line(self) -> dict[str, Any]:
-        return {"key": self.key, **asdict(self.info)}
-
-
-def pack_store(folder: Path, out: Path, size_mb: float = _SHARD_MB) -> Index:
+def pack_store(folder: Path, out: Path, size_mb: float = SHARD_MB) -> Index:
     """All clips of the store in `folder` in shards of about `size_mb` megabytes.
 
     RecipeError when there is no store, or `out` is one or cannot be written; what is there then is not taken for whole.
@@ -116,37 +96,18 @@ def pack_store(folder: Path, out: Path, size_mb: float = _SHARD_MB) -> Index:
         raise RecipeError(f"{out} is a store itself; name another folder for the shards")
     store = ClipStore(folder)
     order: list[int] = np.random.default_rng(0).permutation(len(store)).tolist()
-    lines = [json.dumps({**asdict(store.infos[number]), "hops": int(store.hops[number])}) + "\n" for number in order]
-    text = "".join(lines).encode()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        (out / INDEX).write_bytes(text)
-        return pack(out, _samples(store, order), size_mb, hashlib.sha256(text).hexdigest())
-    except OSError as error:
-        raise RecipeError(
-            f"{out} cannot be written: {error.strerror}; make room, or mend it, and pack again"
-        ) from error
+    lines = [{**asdict(store.infos[number]), "hops": int(store.hops[number])} for number in order]
+    return pack_lines(out, lines, _samples(store, order), size_mb)
 
 
-def _samples(store: ClipStore, order: Sequence[int]) -> Iterator[_Sample]:
+def _samples(store: ClipStore, order: Sequence[int]) -> Iterator[PackedSample]:
     for place, number in enumerate(order):
-        yield _Sample(f"{place:08d}", store.infos[number], store.stored(number))
+        yield PackedSample(f"{place:08d}", store.infos[number], store.stored(number))
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Pack a store. Returns 1 when it cannot be packed."""
-    parser = argparse.ArgumentParser(prog="python -m training.data.packed_clips", description="A store in shards.")
-    parser.add_argument("store", type=Path, help="a folder below runs/data")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the shards, of the same name as the store's")
-    parser.add_argument("--shard-mb", type=float, default=_SHARD_MB, metavar="MB", help="size of a shard (256)")
-    chosen = parser.parse_args(arguments)
-    try:
-        index = pack_store(chosen.store, chosen.out, chosen.shard_mb)
-    except (RecipeError, ShardError, ValueError) as error:
-        print(f"training.data.packed_clips: {error}", file=sys.stderr)
-        return 1
-    print(f"{chosen.out}: {len(index.shards)} shards, {sum(shard.samples for shard in index.shards)} clips")
-    return 0
+    return command("packed_clips", pack_store, arguments)
 
 
 if __name__ == "__main__":

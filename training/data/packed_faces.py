@@ -10,38 +10,31 @@ the store (labels, phones) is copied.
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import json
-import shutil
 import sys
 import tarfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.curation.shards import Index, Shard, ShardError, check_shard, pack, read_index
+from training.curation.shards import Index, Shard, ShardError, check_shard, read_index
 from training.data.face_store import FaceClipInfo, FaceStore
+from training.data.packing import INDEX, SHARD_MB, PackedSample, command, pack_lines, packed_lines
 from training.recipe import RecipeError
 
-INDEX = "index.jsonl"
 _FILES = ("pictures.u8", "truths.f32")  # of a store that is not packed
 _ARRAYS = ("pictures", "truths")
-_SHARD_MB = 256.0
 
 
 class PackedFaces(FaceStore):
     """Reads a packed store like any other. ShardError when it is not whole, or a shard of it is damaged."""
 
     def __init__(self, folder: Path) -> None:
-        index, text = read_index(folder), (folder / INDEX).read_bytes()
-        if hashlib.sha256(text).hexdigest() != index.manifest_sha256:
-            raise ShardError(f"{folder / INDEX} is not what these shards were packed with; pack the store again")
-        lines = [json.loads(line) for line in text.splitlines()]
+        index = read_index(folder)
+        lines = packed_lines(folder, index.manifest_sha256)
         self.first = np.array([line.pop("first") for line in lines])
         self.counts = np.array([line.pop("count") for line in lines])
         self.infos = [FaceClipInfo(**line) for line in lines]
@@ -115,19 +108,7 @@ def open_faces(folder: Path) -> FaceStore:
     return FaceStore(folder) if (folder / _FILES[0]).exists() else PackedFaces(folder)
 
 
-@dataclass(frozen=True, eq=False)
-class _Sample:
-    """A clip as `training.curation.shards` writes it."""
-
-    key: str
-    info: FaceClipInfo
-    arrays: dict[str, NDArray[Any]]
-
-    def to_line(self) -> dict[str, Any]:
-        return {"key": self.key, **asdict(self.info)}
-
-
-def pack_faces(folder: Path, out: Path, size_mb: float = _SHARD_MB) -> Index:
+def pack_faces(folder: Path, out: Path, size_mb: float = SHARD_MB) -> Index:
     """All clips of the store in `folder` in shards of about `size_mb` megabytes.
 
     RecipeError when there is no store, or `out` is one or cannot be written; what is there then is not taken for whole.
@@ -138,44 +119,22 @@ def pack_faces(folder: Path, out: Path, size_mb: float = _SHARD_MB) -> Index:
         raise RecipeError(f"{out} is a store itself; name another folder for the shards")
     store = FaceStore(folder)
     lines = [
-        json.dumps({**asdict(info), "first": int(first), "count": int(count)}) + "\n"
+        {**asdict(info), "first": int(first), "count": int(count)}
         for info, first, count in zip(store.infos, store.first, store.counts, strict=True)
     ]
-    text = "".join(lines).encode()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for beside in sorted(folder.iterdir()):
-            if beside.is_file() and beside.name not in (INDEX, *_FILES):
-                shutil.copyfile(beside, out / beside.name)
-        (out / INDEX).write_bytes(text)
-        return pack(out, _samples(store), size_mb, hashlib.sha256(text).hexdigest())
-    except OSError as error:
-        raise RecipeError(
-            f"{out} cannot be written: {error.strerror}; make room, or mend it, and pack again"
-        ) from error
+    beside = [file for file in sorted(folder.iterdir()) if file.is_file() and file.name not in (INDEX, *_FILES)]
+    return pack_lines(out, lines, _samples(store), size_mb, beside)
 
 
-def _samples(store: FaceStore) -> Iterator[_Sample]:
+def _samples(store: FaceStore) -> Iterator[PackedSample]:
     for number, info in enumerate(store.infos):
         where = slice(int(store.first[number]), int(store.first[number] + store.counts[number]))
-        arrays = {name: np.asarray(getattr(store, name)[where]) for name in _ARRAYS}
-        yield _Sample(f"{number:08d}", info, arrays)
+        yield PackedSample(f"{number:08d}", info, {name: np.asarray(getattr(store, name)[where]) for name in _ARRAYS})
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Pack a store. Returns 1 when it cannot be packed."""
-    parser = argparse.ArgumentParser(prog="python -m training.data.packed_faces", description="A store in shards.")
-    parser.add_argument("store", type=Path, help="a folder below runs/data")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the shards, of the same name as the store's")
-    parser.add_argument("--shard-mb", type=float, default=_SHARD_MB, metavar="MB", help="size of a shard (256)")
-    chosen = parser.parse_args(arguments)
-    try:
-        index = pack_faces(chosen.store, chosen.out, chosen.shard_mb)
-    except (RecipeError, ShardError, ValueError) as error:
-        print(f"training.data.packed_faces: {error}", file=sys.stderr)
-        return 1
-    print(f"{chosen.out}: {len(index.shards)} shards, {sum(shard.samples for shard in index.shards)} clips")
-    return 0
+    return command("packed_faces", pack_faces, arguments)
 
 
 if __name__ == "__main__":
