@@ -6,6 +6,7 @@ Alone, everything here does nothing. Together, every process must come to each o
 
 from __future__ import annotations
 
+import importlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,6 +51,9 @@ def find_place() -> Place:
     has_gpu = torch.cuda.is_available()
     device = _gpu(int(os.environ.get("LOCAL_RANK", "0"))) if has_gpu else torch.device("cpu")
     if world > 1 and not distributed.is_initialized():
+        # Its functions have the group that is there at their import for a default, and DistributedDataParallel imports
+        # them: the group would outlive `leave`, and its threads the interpreter, which then aborts now and then.
+        importlib.import_module("torch.distributed.nn.functional")
         try:
             distributed.init_process_group("nccl" if has_gpu else "gloo", timeout=_PATIENCE)
         except (RuntimeError, ValueError) as error:

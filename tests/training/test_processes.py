@@ -173,6 +173,31 @@ def test_a_killed_process_is_started_again_and_nothing_is_lost(tmp_path: Path) -
     assert lines_of(tmp_path / "two")[-1]["step"] == 26
 
 
+_THREADS = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from support.lines import LineTask, OPTIM
+from training.loop import Trainer
+from training.processes import find_place, leave
+
+place = find_place()
+Trainer(LineTask(2), replace(OPTIM, accumulate=2), Path(sys.argv[1]), place).run()
+leave(place)
+names = [name.read_text().strip() for name in Path("/proc/self/task").glob("*/comm")]
+sys.exit(f"still there: {names}" if any("gloo" in name for name in names) else 0)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the names of threads are read from /proc")
+def test_processes_that_have_parted_keep_no_thread_of_their_talk(tmp_path: Path) -> None:
+    """Such a thread may want the interpreter while that ends, and aborts the process."""
+    script = tmp_path / "threads.py"
+    script.write_text(_THREADS)
+    run_two(script, tmp_path / "run")
+
+
 def test_batch_statistics_are_the_mean_of_what_each_batch_leaves() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.BatchNorm1d(3), nn.BatchNorm1d(3).eval())
