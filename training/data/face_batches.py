@@ -21,6 +21,7 @@ from models.video.temporal import LONGEST_LOOKAHEAD
 from training.data.face_looks import cover, draw_look
 from training.data.face_source import FaceData, FaceSource, picture_of
 from training.data.face_store import PICTURE_PX, FaceStore, Picture
+from training.data.face_warp import pulled
 from training.data.mirror import Truth, mirrored
 from training.data.sub_crop import cut, told_in
 from training.recipe import RecipeError
@@ -67,8 +68,10 @@ class FacePairs(Dataset[Batch]):
         if self.is_validation or rng.random() < self.data.same:
             second = first
         is_mirrored = bool(rng.random() < 0.5)
-        rows = (self._row(store, first, is_mirrored, rng), self._row(store, second, is_mirrored, rng))
-        return rows, first == second
+        taken = [self._taken(store, first, rng)]
+        taken.append(taken[0] if second == first else self._taken(store, second, rng))
+        one, other = (self._row(row, is_mirrored, rng) for row in taken)
+        return (one, other), first == second
 
     def _nobody(self, rng: np.random.Generator) -> Row:
         """A part of a picture without a face, or of what is beside one."""
@@ -85,8 +88,12 @@ class FacePairs(Dataset[Batch]):
             return row
         return draw_look(rng)(row[0], rng), row[1]
 
-    def _row(self, store: FaceStore, number: int, is_mirrored: bool, rng: np.random.Generator) -> Row:
-        row = cropped(picture_of(store, number), self.data.jitter.draw(rng), is_mirrored, border(rng))
+    def _taken(self, store: FaceStore, number: int, rng: np.random.Generator) -> Row:
+        row = picture_of(store, number)
+        return row if self.is_validation or rng.random() >= self.data.pulled else pulled(*row, rng)
+
+    def _row(self, taken: Row, is_mirrored: bool, rng: np.random.Generator) -> Row:
+        row = cropped(taken, self.data.jitter.draw(rng), is_mirrored, border(rng))
         if self.is_validation:
             return row
         if rng.random() < self.data.covered:

@@ -29,6 +29,7 @@ class FaceData:
     nobody       share of pictures without a face, where the stores have them
     looks        share of pictures that are seen through a random camera (see `face_looks`)
     covered      share of pictures with something in front of the face
+    pulled       share of pictures that are pulled into other expressions (see `face_warp`)
     same         share of pairs that are two crops of the same picture, not of two of a clip
     pictures     in a row, for those who learn from sequences
     held         share of sequences that are one picture all the time, as a still face is for a camera
@@ -43,6 +44,7 @@ class FaceData:
     nobody: float = 0.04
     looks: float = 0.85
     covered: float = 0.1
+    pulled: float = 0.0
     same: float = 0.5
     pictures: int = 16
     held: float = 0.0
