@@ -21,8 +21,8 @@ JAW_SIZE = 3
 _CHANNELS = (128, 64, 64, 32, 16)
 _FIRST_CHANNELS = 128
 _FIRST_SCALE = 0.1
-# A detail begins as a random reading of the features, about as large as an expression, and moves in small steps: one
-# that runs away from the expression drowns it in the first layer of the decoder.
+# A detail begins as a random reading of the features and moves in small steps: one that runs away from the expression
+# drowns it in the first layer of the decoder.
 _FIRST_DETAIL, _DETAIL_UNIT = 400.0, 0.02
 _DOUBLINGS = 1 << len(_CHANNELS)
 
@@ -39,6 +39,21 @@ class DetailEncoder(PictureEncoder):
 
     def forward(self, pictures: Tensor) -> Tensor:
         return _DETAIL_UNIT * super().forward(pictures)
+
+    @torch.no_grad()
+    def begin_about(self, pictures: Tensor) -> None:
+        """Let the details of `pictures` [B, 3, H, W], of several people, be 0 on average and 1 in size, each number.
+
+        A fresh reading differs from picture to picture by a tenth of what expressions do, and the decoder would hear
+        these alone (after Salimans & Kingma 2016, data-dependent initialisation).
+        """
+        was_training = self.training
+        deviation, mean = torch.std_mean(self.train()(pictures), dim=0)
+        self.train(was_training)
+        last = self.layers[-1]
+        assert isinstance(last, nn.Linear)
+        last.weight.div_(deviation[:, None])
+        last.bias.sub_(mean / _DETAIL_UNIT).div_(deviation)
 
 
 class DetailDecoder(nn.Module):

@@ -133,6 +133,17 @@ class TestDetail:
         assert np.median([float(slope.square().mean().sqrt()) for slope in slopes if slope is not None]) > 1e-7
 
 
+def test_details_begin_as_what_people_differ_in() -> None:
+    torch.manual_seed(0)
+    encoder, pictures = DetailEncoder(), torch.rand(12, 3, 48, 48)
+    before = encoder.train()(pictures).detach()
+    encoder.begin_about(pictures)
+    deviation, mean = torch.std_mean(encoder(pictures).detach(), dim=0)
+    torch.testing.assert_close(deviation, torch.ones(128))
+    torch.testing.assert_close(mean, torch.zeros(128), atol=1e-3, rtol=0.0)
+    assert float(before.std(dim=0).mean()) < 0.5, "or there was nothing to do"
+
+
 def test_baked_wrinkles_blend_to_what_the_network_says(tmp_path: Path) -> None:
     torch.manual_seed(0)
     loaded, detail = LoadedDetail.of(DetailEncoder(), DetailDecoder(32), 48, "deca-detail/1"), torch.randn(1, 128)

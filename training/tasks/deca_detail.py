@@ -40,6 +40,8 @@ _MM = 1000.0
 # Adam adds 1e-8 to the size of every gradient. Of means over texels, by way of tenths of millimetres, the encoder's are
 # 1e-9: without a scale it hardly learns.
 _LOSS_SCALE = 1000.0
+# So many batches say what people look like before anything is learnt.
+_BEGUN_WITH = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,6 +149,7 @@ class DetailTask:
         self.student = DetailStudent(recipe, scene, coarse, patches)
         if recipe.encoder.checkpoint:
             begin_at(self.student.encoder, Path(recipe.encoder.checkpoint))
+        self.student.encoder.begin_about(torch.cat([self.batches[number]["picture"] for number in range(_BEGUN_WITH)]))
 
     def validate(self, student: nn.Module) -> dict[str, float]:
         """Figures on held-out people; see `figures_of` and, where wrinkles are drawn, `posed_anew`."""
