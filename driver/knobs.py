@@ -12,7 +12,6 @@ A model's knobs are states named `knob_<name>` that pass through it unchanged an
 from __future__ import annotations
 
 import difflib
-import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +26,8 @@ KNOB_PREFIX = "knob_"
 LONGEST_LOOKAHEAD_MS = 240
 HIGHEST_STRENGTH = 2.0
 LONGEST_SMOOTHING_MS = 1000.0
+# Styles that were learnt lie within 4. Far beyond, a network's sums overflow, and its state never recovers.
+_FARTHEST_STYLE = 100.0
 
 _HOP_MS = HOP_NS // 1_000_000
 # A strength that jumps is a face that jumps: a turn takes 100 ms.
@@ -189,6 +190,9 @@ def _style_vector(
             close = difflib.get_close_matches(str(style), styles, 1)
             known = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(styles)) or 'none'}"
             raise ModelError(f"the style {style!r} is not one of the model's; {known}") from None
-    if len(vector) != size or not all(math.isfinite(number) for number in vector):
-        raise ModelError(f"the style {style!r} has {len(vector)} numbers; it must be {size} finite ones, or a name")
+    if len(vector) != size or not all(abs(number) <= _FARTHEST_STYLE for number in vector):
+        raise ModelError(
+            f"the style {style!r} has {len(vector)} numbers; it must be {size} within "
+            f"-{_FARTHEST_STYLE:g}..{_FARTHEST_STYLE:g}, or a name"
+        )
     return np.array(vector, np.float32)

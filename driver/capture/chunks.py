@@ -10,6 +10,10 @@ from driver.capture.clock import samples_to_ns
 from driver.capture.resample import Resampler
 from driver.types import AUDIO_RATE_HZ, HOP_SAMPLES, AudioChunk
 
+# A decoder overshoots full scale by a little. What is a hundred times as loud is no sound, but bytes that were read in
+# the wrong format, and sums of it would overflow on their way.
+_LOUDEST = 100.0
+
 
 class Chunker:
     """Any rate, channel count and block size to 16 kHz mono hops; any blocks of the same sound give the same hops.
@@ -32,11 +36,13 @@ class Chunker:
     def push(self, block: NDArray[np.float32], end_ns: int) -> list[AudioChunk]:
         """The hops that `block` completes.
 
-        block    float32 [n, channels] in -1..1; what is not finite becomes 0: it would never leave an encoder's state
+        block    float32 [n, channels] in -1..1; what is not finite becomes 0: it would never leave an encoder's state.
+                 What is louder than full scale is cut off
         end_ns   sensor time of the end of the block; the hops' times are counted back from it
         """
         if not np.isfinite(block).all():
             block = np.nan_to_num(block, nan=0.0, posinf=0.0, neginf=0.0)
+        block = np.clip(block, -_LOUDEST, _LOUDEST)
         self._received += len(block)
         return self._chunks(self._resampler.push(block), end_ns)
 

@@ -60,7 +60,8 @@ def test_a_style_is_a_name_or_numbers(tiny_voice: Path) -> None:
         ("clam", "the style 'clam' is not one of the model's; did you mean calm?"),
         ("zzz", "there are: calm, proud"),
         ((1.0, 2.0), "has 2 numbers; it must be 8"),
-        ("1,2,3,4,5,6,7,inf", "must be 8 finite ones"),
+        ("1,2,3,4,5,6,7,nan", "must be 8 within -100..100"),
+        ((3e38,) * 8, "must be 8 within -100..100"),
     ):
         with pytest.raises(ModelError, match=sentence.replace("?", r"\?")):
             Dials(model, Knobs(style=style))

@@ -128,6 +128,15 @@ def test_values_stay_finite_and_in_range():
     assert out[100] == out[200] == out[300] == 0.0
 
 
+def test_bytes_read_in_the_wrong_format_leave_no_trace():
+    """As float32 they may be the largest numbers there are, whose sums are not finite, and stay so."""
+    largest = np.finfo(np.float32).max * np.sign(noise(2_400, 2))
+    chunker = Chunker(24_000, 2)
+    chunks = chunker.push(largest.astype(np.float32), 10**9) + chunker.push(np.zeros((2_400, 2), np.float32), 2 * 10**9)
+    assert np.isfinite(samples_of(chunks)).all()
+    assert not chunks[-1].samples.any()
+
+
 def test_the_last_hop_is_filled_with_silence():
     chunks = in_one_piece(np.ones((HOP_SAMPLES + 10, 1), np.float32), 16_000)
     assert len(chunks) == 2
