@@ -54,7 +54,7 @@ def parse_line(line: bytes, defaults: Knobs | None = None) -> Greeting:
         return parse_query(text, defaults)
     try:
         given: Any = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter for hundreds of lists within each other
         raise UsageError(f"the first line is no JSON ({error}); write {_EXAMPLE}") from error
     named = cast("dict[str, Any]", given)
     return parse_options({name: _text(value) for name, value in named.items()}, defaults)

@@ -116,6 +116,7 @@ def test_numbers_are_prometheus_text(tiny_voice: Path) -> None:
     [
         ("hello", "names no voice; write subject=npc-1"),
         ("{not json}", "is no JSON"),
+        ('{"subject": ' + "[" * 1_000, "is no JSON"),
         ('{"rate": 16000}', "names no subject"),
         ("subject=a/b", "up to 32 letters"),
         ("subject=a&rate=100", "rate is '100'; it must be a whole number within 4000..384000"),
