@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
+import importlib
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from training.recipe import RECIPES, Recipe, RecipeError, build, read_table, recipe_path
-from training.tasks.laugh import LaughRecipe
 from training.tasks.talk import TalkRecipe
 
+ROOT = Path(__file__).resolve().parents[2]
+TRAINED = sorted(path.stem for path in RECIPES.glob("*.toml") if path.stem != "laughtalk_data")
 
-def test_the_shipped_recipes_are_valid() -> None:
-    assert build(TalkRecipe, read_table(RECIPES / "talk.toml", [])).name == "talk"
-    assert build(LaughRecipe, read_table(RECIPES / "laugh.toml", [])).talk_run == "runs/talk"
+
+def kind_of(task: str) -> type[Recipe]:
+    """The recipe of a task: its module has one."""
+    module = importlib.import_module(f"training.tasks.{task}")
+    (kind,) = (
+        one
+        for one in vars(module).values()
+        if isinstance(one, type) and issubclass(one, Recipe) and one.__module__ == module.__name__
+    )
+    return kind
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_the_shipped_recipes_are_valid(name: str) -> None:
+    table = read_table(RECIPES / f"{name}.toml", [])
+    assert build(kind_of(table["task"]), table).name == name
+
+
+def commands() -> list[list[str]]:
+    """What follows `-m training.run` on the pages, taken apart as a shell does."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "models").rglob("*.md")]
+    joined = (re.sub(r"\\\n\s*", " ", page.read_text(encoding="utf-8")) for page in pages)
+    lines = (line for text in joined for line in re.findall(r"-m training\.run ([a-z][^`#\n|]*)", text))
+    return [shlex.split(line) for line in lines]
+
+
+def test_recipes_know_the_settings_that_the_pages_give_them() -> None:
+    wrong: list[str] = []
+    for name, *words in commands():
+        settings = [word for word in words if re.match(r"[a-z_.]+=", word)]
+        try:
+            table = read_table(recipe_path(name), settings)
+            build(kind_of(table["task"]), table)
+        except RecipeError as error:
+            wrong.append(f"{name} {' '.join(settings)}: {error}")
+    assert not wrong
 
 
 def test_overrides_reach_their_section() -> None:

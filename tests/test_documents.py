@@ -1,0 +1,113 @@
+"""What the pages name is there: files and chapters that they link to, commands with their options, tests, modules."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from driver import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("docs", "protocol", "driver", "models", "training", "examples", "unity_example")
+PAGES = sorted([*ROOT.glob("*.md"), *(page for name in FOLDERS for page in (ROOT / name).rglob("*.md"))])
+
+_LINK = re.compile(r"\[[^\]]*\]\((?![a-z]+:)([^)\s]+)\)")
+_PLACE = re.compile(r"`((?:driver|models|protocol|training|tests|scripts|docs|examples|unity_example)/[\w./-]+)`")
+_FENCED = re.compile(r"^```.*?^```", re.M | re.S)
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+# A command ends with its line, its quotation or its comment.
+_OURS = re.compile(r"python -m ((?:training|driver|models|protocol)(?:\.\w+)*)([^`#\n]*)")
+_DRIVER = re.compile(r"(?<![/\w-])avatar-driver(?![\w./\[\"'-])([^`#\n|(]*)")
+
+
+@cache
+def text_of(page: Path) -> str:
+    """The page, each command on a line of its own."""
+    return re.sub(r"\\\n\s*", " ", page.read_text(encoding="utf-8"))
+
+
+@cache
+def chapters(page: Path) -> set[str]:
+    """The names by which a page's headings are linked to, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", _FENCED.sub("", page.read_text(encoding="utf-8")), re.M)
+    plain = (re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower() for heading in headings)
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in plain}
+
+
+def file_of(module: str) -> Path | None:
+    """What `python -m module` runs."""
+    place = ROOT.joinpath(*module.split("."))
+    return next((path for path in (place.with_suffix(".py"), place / "__main__.py") if path.is_file()), None)
+
+
+def options_in(file: Path) -> set[str]:
+    """Options that the source of a command names, or that of a module of ours from which it imports."""
+    source = file.read_text(encoding="utf-8")
+    imported = (file_of(name) for name in re.findall(r"^from (training[\w.]+) import", source, re.M))
+    sources = [source, *(path.read_text(encoding="utf-8") for path in imported if path is not None)]
+    return {option for one in sources for option in re.findall(r"\"(--[a-z][a-z-]*)\"", one)}
+
+
+@cache
+def driver_options(command: str) -> set[str]:
+    """Options of `avatar-driver COMMAND`; "" is the run itself."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+        cli.main([*([command] if command else []), "--help"])
+    return set(_OPTION.findall(said.getvalue()))
+
+
+def found(pattern: str | re.Pattern[str]) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """Every match on every page: the page, and the groups."""
+    for page in PAGES:
+        for match in re.finditer(pattern, text_of(page)):
+            yield page, match.groups()
+
+
+def told(page: Path, what: str) -> str:
+    return f"{page.relative_to(ROOT)}: {what.strip()}"
+
+
+def test_what_is_linked_to_is_there() -> None:
+    missing: list[str] = []
+    for page, (target,) in found(_LINK):
+        path, _, chapter = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        if not file.exists() or (chapter and file.suffix == ".md" and chapter not in chapters(file)):
+            missing.append(told(page, target))
+    assert not missing
+
+
+def test_modules_can_be_run_and_know_the_options_that_they_are_given() -> None:
+    wrong: list[str] = []
+    for page, (module, rest) in found(_OURS):
+        is_one_of_many = module == "training.evaluate" and rest.split()
+        file = file_of(f"{module}.{rest.split()[0].strip('.,')}" if is_one_of_many else module)
+        if file is None or not (is_one_of_many or '"__main__"' in file.read_text("utf-8")):
+            wrong.append(told(page, f"{module} cannot be run"))
+        elif unknown := set(_OPTION.findall(rest)) - options_in(file):
+            wrong.append(told(page, f"{module} {rest} has no {unknown}"))
+    assert not wrong
+
+
+def test_the_driver_knows_the_options_that_it_is_given() -> None:
+    wrong: list[str] = []
+    for page, (rest,) in found(_DRIVER):
+        first = rest.split()[0] if rest.split() else ""
+        unknown = set(_OPTION.findall(rest)) - driver_options(first if first in cli._COMMANDS else "")
+        if unknown:
+            wrong.append(told(page, f"{rest} has no {unknown}"))
+    assert not wrong
+
+
+def test_tests_and_places_of_the_repository_that_are_named_exist() -> None:
+    files = [path for path in (ROOT / "tests").rglob("test_*.py") if "node_modules" not in path.parts]
+    known = {name for file in files for name in re.findall(r"def (test_\w+)", file.read_text("utf-8"))}
+    known |= {file.stem for file in files}
+    missing = [told(page, name) for page, (name,) in found(r"\b(test_\w+)") if name not in known]
+    missing += [told(page, place) for page, (place,) in found(_PLACE) if not (ROOT / place).exists()]
+    assert not missing
