@@ -1,6 +1,6 @@
 """Recipes: one TOML file a model, read into frozen dataclasses. Unknown keys and wrong types are refused.
 
-    python -m training.run talk optim.steps=2000 data.batch=16
+    python -m training.run talk optim.steps=2000 optim.batch=16
 
 A recipe's `task` names the module under `training.tasks` that knows what to do with it.
 """
