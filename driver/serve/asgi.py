@@ -129,6 +129,8 @@ class AsgiVoices:
                 raise RunError(f"the voices stopped: {self._error}")
             greeting = parse_query(scope["query_string"].decode("latin-1"), self._settings.voice)
             await attend(voices, greeting, sound, self._limits, outgoing.put)
+            if self._error is not None:
+                raise RunError(f"the voices stopped: {self._error}")
         except Refused as refusal:
             voices.counters.refused.add()
             code, reason = _TRY_AGAIN_LATER, str(refusal)

@@ -41,7 +41,7 @@ class Idle(RunError):
 async def attend(
     voices: Voices, greeting: Greeting, receive: Receive, limits: Limits, on_frame: Publish | None = None
 ) -> None:
-    """Drive a voice that has been greeted until its sound has ended and was played.
+    """Drive a voice that has been greeted until its sound has ended and was played, or the voices are stopped.
 
     Sound that comes faster than it is played waits in the connection, which slows its sender down.
     Raises Refused or ModelError before anything is received, Idle later.
@@ -51,13 +51,15 @@ async def attend(
         stream = voice.stream
         piece = max(1, round(greeting.format.rate_hz * _PIECE_S)) * greeting.format.frame_bytes
         heard_ns = time.perf_counter_ns()
-        while True:
+        while not voices.is_stopped:
             now_ns = time.perf_counter_ns()
             patience_s = _PAUSE_S + stream.ahead_ns(now_ns) / 1e9
             try:
-                async with asyncio.timeout(patience_s):
+                async with asyncio.timeout(patience_s) as patience:
                     data = await receive()
             except TimeoutError:
+                if not patience.expired():  # the connection's own: its other end is gone, and it would say so for ever
+                    raise
                 voices.counters.underruns.add(stream.pause())
                 if time.perf_counter_ns() - heard_ns > limits.idle_s * 1e9:
                     raise Idle(

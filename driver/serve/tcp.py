@@ -43,12 +43,12 @@ class TcpVoices:
         self._tasks.add(task)
         try:
             await self._one(reader, writer)
-        except (ConnectionError, asyncio.CancelledError):  # the client is gone, or we are
+        except (OSError, asyncio.CancelledError):  # the client is gone, or we are
             pass
         finally:
             self._tasks.discard(task)
             writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
-            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
+            with contextlib.suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -14,6 +14,7 @@ from driver.errors import RunError, UsageError
 from driver.knobs import VoiceSettings
 from driver.serve import ray_app
 from driver.serve.asgi import AsgiVoices
+from driver.serve.voices import Voices
 from protocol.frame import FaceFrame
 from protocol.msgpack_codec import decode
 
@@ -76,6 +77,24 @@ def test_a_voice_gets_its_face_back_and_what_is_wrong_is_the_reason(tiny_voice: 
         await life.said("lifespan.shutdown.complete")
 
     asyncio.run(scenario())
+
+
+def test_who_speaks_is_told_when_the_voices_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(voices: Voices, now_ns: int) -> None:
+        if voices.counters.voices.value:
+            raise RunError("no more")
+
+    async def scenario() -> dict[str, Any]:
+        app = AsgiVoices(Settings(voice=VoiceSettings(model="envelope")), deadline_ms=10_000)
+        life = Connection(app, {"type": "lifespan"})
+        await life.inbox.put({"type": "lifespan.startup"})
+        await life.said("lifespan.startup.complete")
+        monkeypatch.setattr(Voices, "hop", fail)
+        speaker = await speak(app, "subject=one", {"type": "websocket.receive", "bytes": LOUD})
+        return await speaker.said("websocket.close")
+
+    closed = asyncio.run(scenario())
+    assert (closed["code"], closed["reason"]) == (1011, "the voices stopped: no more")
 
 
 def test_a_missing_model_is_told_at_the_start(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +18,12 @@ from driver.runtime import OnnxModel
 from driver.serve.admission import Admission, Refused
 from driver.serve.counters import Counters
 from driver.serve.greeting import Greeting, parse_line, parse_query
+from driver.serve.handler import Limits, attend
 from driver.serve.stream import LATEST_NS, Stream
 from driver.serve.voices import Voices
 from driver.smooth import SmoothSettings
 from driver.types import HOP_NS, HOP_SAMPLES, AudioChunk
+from driver.weights import find_weights
 from protocol.frame import FaceFrame
 
 MS = 1_000_000
@@ -214,3 +218,35 @@ def test_greetings() -> None:
     )
     query = "subject=npc-1&rate=24000&format=f32le&silence_ms=0&frames=1&lookahead_ms=40&style=0.5,1"
     assert parse_query(query) == parse_line(query.encode() + b"\r\n") == expected
+
+
+def test_a_client_that_the_network_gives_up_is_gone_at_once() -> None:
+    """The system's own time limit (ETIMEDOUT) is no pause between words: it comes again and again."""
+    voices, _ = served(OnnxModel(find_weights("envelope.onnx"), "cpu"))
+    asked = 0
+
+    async def receive() -> bytes:
+        nonlocal asked
+        asked += 1
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+    with pytest.raises(TimeoutError, match="Connection timed out"):
+        asyncio.run(attend(voices, Greeting("gone"), receive, Limits(idle_s=0.2)))
+    assert asked == 1
+    assert voices.counters.voices.value == 0
+
+
+def test_when_the_voices_stop_those_who_still_speak_are_let_go() -> None:
+    voices, _ = served(OnnxModel(find_weights("envelope.onnx"), "cpu"))
+
+    async def receive() -> bytes:
+        voices.stop()
+        await asyncio.sleep(0.01)
+        return bytes(640)
+
+    async def speak() -> None:
+        async with asyncio.timeout(5):
+            await attend(voices, Greeting("speaker"), receive, Limits())
+
+    asyncio.run(speak())
+    assert voices.counters.voices.value == 0
