@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from driver.errors import UsageError
 from driver.idle import IdleMotion
 from driver.motion_vector import HIGHEST, LAYOUT, LOWEST, REGION_OF_PART, VECTOR_SIZE, pack
 from driver.types import Motion
@@ -25,7 +26,9 @@ _MOUTH, _UPPER, _EYES, _HEAD = (REGIONS.index(name) for name in ("mouth", "upper
 
 @dataclass(frozen=True)
 class FuseSettings:
-    """fade_ms          length of a cross-fade between camera and microphone
+    """How sources take turns. UsageError for a value out of its range.
+
+    fade_ms          length of a cross-fade between camera and microphone
     ease_ms          length of the way to neutral when nobody knows a region
     stale_after_ms   a source that has been silent for so long knows nothing
     trusted_from, trusted_to   confidences at which a source begins to count, and counts fully
@@ -38,6 +41,18 @@ class FuseSettings:
     trusted_from: float = 0.2
     trusted_to: float = 0.5
     is_alive: bool = True
+
+    def __post_init__(self) -> None:
+        for name, value in (("fade_ms", self.fade_ms), ("ease_ms", self.ease_ms)):
+            if not value > 0:
+                raise UsageError(f"fuse.{name} is {value:g}; it must be more than 0, 1 is at once")
+        if not self.stale_after_ms > 0:
+            raise UsageError(f"fuse.stale_after_ms is {self.stale_after_ms:g}; it must be more than 0, 300 is usual")
+        if not 0 <= self.trusted_from < self.trusted_to <= 1:
+            raise UsageError(
+                f"fuse.trusted_from and trusted_to are {self.trusted_from:g} and {self.trusted_to:g}; "
+                "they must be within 0..1, the first below the second"
+            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,16 +11,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from driver.errors import UsageError
 from driver.motion_vector import LAYOUT, VECTOR_SIZE
 from protocol.frame import Floats
 
 
 @dataclass(frozen=True)
 class OneEuro:
-    """min_cutoff_hz: how still a still signal is held; beta: added Hz for each unit per second of speed."""
+    """min_cutoff_hz: how still a still signal is held; beta: added Hz for each unit per second of speed. UsageError for
+    one below 0.
+    """
 
     min_cutoff_hz: float
     beta: float
+
+    def __post_init__(self) -> None:
+        for name, value in (("min_cutoff_hz", self.min_cutoff_hz), ("beta", self.beta)):
+            if not value >= 0:
+                raise UsageError(f"a smoothing's {name} is {value:g}; it must be 0 or more")
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,10 @@ class SmoothSettings:
     gaze: OneEuro = OneEuro(2.0, 20.0)
     head_rotation: OneEuro = OneEuro(1.5, 20.0)
     head_translation: OneEuro = OneEuro(1.0, 60.0)
+
+    def __post_init__(self) -> None:
+        if not self.strength >= 0:
+            raise UsageError(f"smooth.strength is {self.strength:g}; it must be 0 or more, 0 smooths nothing")
 
 
 _SPEED_CUTOFF_HZ = np.array([1.0], np.float32)
