@@ -44,7 +44,7 @@ class Recorder:
         self._path = path
         self._notice = context.notice
         self._failure: BaseException | None = None
-        self._has_said_drops = False
+        self._has_said_drops = self._has_said_failure = False
         self._waiting: Mailbox[bytes] = Mailbox(_WAITING_FRAMES, when_full)
         self._file = _created(path, overwrite)
         self._worker = Worker("recorder", self._write_all, self._fail)
@@ -68,6 +68,7 @@ class Recorder:
     def send(self, frame: FaceFrame, packet: bytes) -> None:
         """Hand the packet to the writer; SinkError once writing has failed."""
         if self._failure is not None:
+            self._has_said_failure = True
             if isinstance(self._failure, OSError):
                 raise self._said(self._failure) from self._failure
             raise self._failure
@@ -89,6 +90,8 @@ class Recorder:
             self._file.close()
         else:
             self._notice(f"{self._path} lacks the last {len(self._waiting)} frames: the disk does not answer")
+        if isinstance(self._failure, OSError) and not self._has_said_failure:  # it failed after the last frame came
+            self._notice(str(self._said(self._failure)))
         if self.dropped:
             self._notice(f"{self._path} lacks {self.dropped} of {self._waiting.received} frames: the disk is too slow")
 

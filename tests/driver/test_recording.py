@@ -162,6 +162,20 @@ def test_a_stalled_disk_delays_nobody_and_a_dying_one_is_said(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a named pipe")
+def test_a_disk_that_dies_after_the_last_frame_is_said(tmp_path):
+    path = tmp_path / "stalled"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    notices = []
+    recorder = Recorder(path, sink_context(notices), overwrite=True)
+    for seq in range(200):  # more than the pipe takes
+        recorder.send(numbered(seq), encode(numbered(seq)))
+    os.close(reader)
+    recorder.close()
+    assert [notice.partition(";")[0] for notice in notices] == [f"{path} is not written any more: Broken pipe"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a named pipe")
 def test_files_read_faster_than_real_time_lose_nothing(tmp_path):
     path = tmp_path / "slow"
     os.mkfifo(path)
