@@ -170,11 +170,11 @@ def _number(message: Message, argument: Argument) -> float:
 
 
 def _address(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = DEFAULT_PORT if parts.port is None else parts.port
-    except ValueError:  # not a number, or too large
-        port = -1
+    except ValueError:  # a bracket that is not closed, or a port that is no number, or too large
+        parts, port = urlsplit(""), -1
     if parts.scheme != "osc" or not parts.hostname or port < 0 or parts.path not in ("", "/") or parts.query:
         raise UsageError(f"--control is {url}; it must be osc://HOST:PORT, osc://127.0.0.1:{DEFAULT_PORT} for example")
     return parts.hostname, port

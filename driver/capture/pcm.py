@@ -175,5 +175,5 @@ def _receive(connection: socket.socket, size: int) -> bytes | None:
         return connection.recv(size)
     except TimeoutError:
         return None
-    except ConnectionError:  # the engine was interrupted: what it said last is not worth hearing
+    except OSError:  # the engine was interrupted, or its machine is out of reach: the next one is welcome
         return b""

@@ -53,12 +53,12 @@ def parse_pcm(address: str) -> PcmAddress:
     pcm://-?rate=24000                                   stdin; all options may be left out
     -                                                    stdin, 16 kHz mono s16le
     """
-    parts = urlsplit("pcm://-" if address == "-" else address)
-    is_stdin = parts.netloc == "-"
     try:
+        parts = urlsplit("pcm://-" if address == "-" else address)
         port = parts.port
-    except ValueError:  # not a number, or too large
-        port = None
+    except ValueError:  # a bracket that is not closed, or a port that is no number, or too large
+        parts, port = urlsplit(""), None
+    is_stdin = parts.netloc == "-"
     if parts.scheme != "pcm" or parts.path not in ("", "/") or not (is_stdin or (parts.hostname and port is not None)):
         raise UsageError(f"{address} is no source of raw sound; give - for stdin, or pcm://127.0.0.1:5580?rate=24000")
     given = dict(parse_qsl(parts.query, keep_blank_values=True))

@@ -210,7 +210,9 @@ def test_look_ahead_turned_in_the_middle_of_a_run(tiny_voice: Path) -> None:
     assert np.diff(captured).min() >= 0
 
 
-@pytest.mark.parametrize("url", ["9011", "udp://127.0.0.1:9011", "osc://127.0.0.1:99999", "osc://", "osc://a:1?b=c"])
+@pytest.mark.parametrize(
+    "url", ["9011", "udp://127.0.0.1:9011", "osc://127.0.0.1:99999", "osc://", "osc://a:1?b=c", "osc://[::1:9011"]
+)
 def test_a_url_of_another_form_is_refused(url: str) -> None:
     with pytest.raises(UsageError, match=r"it must be osc://HOST:PORT, osc://127\.0\.0\.1:9011 for example"):
         ControlInput(url, Voice(), print)

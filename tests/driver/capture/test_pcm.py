@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import time
@@ -10,7 +11,7 @@ import pytest
 from support.play import Player, wait_for
 
 from driver.capture import pcm
-from driver.capture.pcm import PcmSource, Tape
+from driver.capture.pcm import PcmSource, Tape, _receive
 from driver.capture.pcm_address import PcmAddress, PcmFormat, parse_pcm
 from driver.errors import DeviceError, UsageError
 from driver.types import AUDIO_RATE_HZ, HOP_NS, HOP_SAMPLES
@@ -52,6 +53,7 @@ def test_addresses(address, expected):
         ("pcm://127.0.0.1", "is no source of raw sound"),
         ("pcm://127.0.0.1:99999", "is no source of raw sound"),
         ("pcm://127.0.0.1:port", "is no source of raw sound"),
+        ("pcm://[::1:5580", "is no source of raw sound"),
         ("pcm://127.0.0.1:5580/path", "is no source of raw sound"),
         ("tcp://127.0.0.1:5580", "is no source of raw sound"),
         ("pcm://127.0.0.1:5580?bits=16", "unknown option 'bits'; there are: rate, channels, format"),
@@ -218,6 +220,16 @@ def test_an_engine_that_is_killed_is_survived():
             engine.sendall(as_s16(tone(0.1)))
         assert len(player.take(5)) == 5
         assert not player.errors
+
+
+def test_an_engine_whose_machine_is_out_of_reach_ends_its_stream_alone():
+    """What a firewall or a router answers for a machine that has gone is no ConnectionError."""
+
+    class Unreachable:
+        def recv(self, size):
+            raise OSError(errno.EHOSTUNREACH, "No route to host")
+
+    assert _receive(Unreachable(), 640) == b""
 
 
 def test_a_taken_port_is_one_sentence():
