@@ -85,10 +85,10 @@ class VirtualCamera:
 
     def _show(self, frame: FaceFrame, shape: Floats | None) -> None:
         """One picture; returns when it was drawn, so that the next one shows what is newest then."""
-        self._connection.send((frame, shape))
         try:
+            self._connection.send((frame, shape))
             is_shown, sentences = self._connection.recv()
-        except EOFError as error:
+        except (EOFError, OSError) as error:
             raise SinkError("the process that draws has ended; start again to see the head") from error
         self.shown += is_shown
         for sentence in sentences:

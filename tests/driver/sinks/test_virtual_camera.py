@@ -190,7 +190,7 @@ def test_a_process_that_died_is_told_of_once(camera):
     for seq in range(10):
         sink.send(face(seq), b"")
         time.sleep(0.01)
-    wait_until(lambda: any("goes on no more" in notice for notice in notices))
+    wait_until(lambda: any("goes on no more: the process that draws has ended" in notice for notice in notices))
     sink.close()
     assert len([notice for notice in notices if "goes on no more" in notice]) == 1
 
