@@ -1,6 +1,6 @@
 """Place MediaPipe's landmarks on the open head:  python -m training.head.landmark_embedding [--out PATH]
 
-The head is rendered as many people, expressions and views; the driver's own tracker looks at the pictures; and each
+The head is rendered as many people, expressions and views; MediaPipe's network looks at the pictures; and each
 landmark becomes the surface point whose projections lie closest to where the tracker put it (robust least squares over
 all pictures, sliding on the surface). Left and right are averaged by MediaPipe's own pairing, so that mirrored faces
 give mirrored motion.
