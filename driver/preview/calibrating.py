@@ -66,6 +66,11 @@ class Calibrating:
             self._end()
             self._keep(calibration)
 
+    def leave(self) -> None:
+        """Nobody looks any more: an unfinished calibration is dropped."""
+        if self._calibration is not None:
+            self._end()
+
     def _toggle(self) -> None:
         if self._calibration is not None:
             self._end()

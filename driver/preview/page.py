@@ -78,6 +78,7 @@ class Preview:
         server, gui = self._server, self._server.gui
         self._head = HeadView(server, WornHead(head_called(context.hello.head)))
         self._camera: CameraView | None = None
+        self._calibrating: Calibrating | None = None
         self._filming: Filming | None = None
         self._parts: list[_Timed] = []
         tabs = gui.add_tab_group()
@@ -104,8 +105,8 @@ class Preview:
                 client.add_notification("avatar-driver", sentence, auto_close_seconds=10.0)
 
         if shown.face is not None:
-            calibrating = Calibrating(server, shown.face, shown.sound, shown.arkit, shown.tracker, say)
-            self._parts.append(_Timed(calibrating.show, _METERS_HZ))
+            self._calibrating = Calibrating(server, shown.face, shown.sound, shown.arkit, shown.tracker, say)
+            self._parts.append(_Timed(self._calibrating.show, _METERS_HZ))
         if shown.face is not None and shown.camera is not None and shown.tracker == _NATIVE:
             self._filming = Filming(server, shown.camera, shown.sound, shown.face, shown.fov_deg, say)
             self._parts.append(_Timed(self._filming.show, _METERS_HZ))
@@ -133,8 +134,9 @@ class Preview:
         if not self._server.get_clients():
             if self._camera is not None:
                 self._camera.hide()  # whoever comes next asks again
-            if self._filming is not None:
-                self._filming.leave()
+            for part in (self._calibrating, self._filming):
+                if part is not None:
+                    part.leave()
             return
         self._newest = frame
         self._head.show(frame, shape)

@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 
 from driver.errors import SinkError
 from driver.framing import FrameBuilder, FrameSettings
+from driver.personal_face import PersonalFace
 from driver.preview.camera_view import WatchedTracker
 from driver.preview.page import Preview, Shown
 from driver.types import FaceTrack, VideoFrame
@@ -50,7 +51,8 @@ def tracker():
 def preview(tracker):
     arkit = ArkitMap(open_head())
     builder = FrameBuilder(FrameSettings(), "open-head/1", arkit)
-    preview = Preview(0, sink_context(), Shown(builder, arkit, "mediapipe", False, camera=tracker))
+    shown = Shown(builder, arkit, "mediapipe", False, face=PersonalFace(arkit), camera=tracker)
+    preview = Preview(0, sink_context(), shown)
     yield preview
     preview.close()
 
@@ -156,6 +158,17 @@ def test_no_picture_leaves_before_it_is_asked_for_and_none_after(preview, tracke
         sees(preview, page)
         run(5)
         assert JPEG not in received(page, 0.5)
+
+
+def test_a_calibration_that_nobody_follows_is_dropped(preview):
+    calibrating = preview._calibrating
+    with open_page(preview.address) as page:
+        sees(preview, page)
+        calibrating._toggle()
+        assert calibrating._face.watch is not None
+    wait_until(lambda: preview.clients() == 0)
+    preview.send(asymmetric_face(), b"")
+    wait_until(lambda: calibrating._face.watch is None)
 
 
 def test_a_page_from_elsewhere_is_told_nothing(preview):
