@@ -193,9 +193,11 @@ def _run(arguments: list[str]) -> int:
         run = assemble(settings, notify=status.notice, overwrite=options.force)
         status.watch(run)
 
-        # Ctrl-C, or a service manager's polite request, is how a live run ends: not an error.
+        # Ctrl-C, or a service manager's polite request, is how a live run ends: not an error. To stop the pipeline from
+        # within a signal's handler would wait for locks that the interrupted code holds.
         def end(number: int, frame: FrameType | None) -> None:
-            run.pipeline.stop()
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second request must not interrupt the end
+            raise KeyboardInterrupt
 
         signal.signal(signal.SIGTERM, end)
         with contextlib.suppress(KeyboardInterrupt), run.control, _keys_of(run, status.notice):

@@ -1,9 +1,15 @@
 """The command line as a user meets it: exit codes, and one sentence instead of a traceback."""
 
+import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -91,6 +97,40 @@ def test_an_existing_recording_is_not_overwritten_unless_forced(capsys, tmp_path
     assert main(["--demo", "--duration", "0.2", "--quiet", "--out", NOWHERE, "--record", str(precious)]) == 2
     assert str(precious) in said(capsys)
     assert precious.read_bytes() == b"years of work"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+def test_a_polite_request_ends_a_run_wherever_it_is(capsys, monkeypatch) -> None:
+    """Also while the main thread holds the lock that `stop` would take."""
+
+    class Holding:
+        on_frame = None
+
+        def __init__(self) -> None:
+            self.lock, self.has_ended = threading.Lock(), False
+
+        def stop(self) -> None:
+            assert self.lock.acquire(timeout=0.1), "it waits for the code that it interrupts"
+
+        def run(self) -> None:
+            try:
+                with self.lock:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                    time.sleep(5)
+            finally:
+                os.kill(os.getpid(), signal.SIGTERM)
+                self.has_ended = True
+
+    pipeline = Holding()
+    run = SimpleNamespace(pipeline=pipeline, control=nullcontext(), face=None)
+    monkeypatch.setattr("driver.assemble.assemble", lambda settings, **more: run)
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert main(["--demo", "--quiet"]) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert pipeline.has_ended
+    assert capsys.readouterr().out == "no frame was published\n"
 
 
 def test_defaults_come_from_one_place_and_options_win_over_the_file(tmp_path: Path) -> None:
