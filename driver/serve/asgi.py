@@ -7,7 +7,7 @@ the same connection. GET /metrics gives the numbers. See https://asgi.readthedoc
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from driver.config import Settings
@@ -19,6 +19,7 @@ from driver.serve.greeting import parse_query
 from driver.serve.handler import Limits, attend
 from driver.serve.outgoing import Outgoing
 from driver.serve.voices import Voices
+from driver.sinks.origins import may_listen
 from driver.stage import Worker
 from driver.weights import find_audio_model
 
@@ -36,6 +37,7 @@ class AsgiVoices:
     """One process's voices. The model is loaded when the server starts the application, not when it is made.
 
     most_voices, every, deadline_ms   as `driver.serve.server.ServeSettings`
+    origins   web pages that may speak, beside those of this machine
     """
 
     def __init__(
@@ -44,8 +46,9 @@ class AsgiVoices:
         most_voices: int | None = None,
         every: int = 1,
         deadline_ms: float = DEADLINE_MS,
+        origins: Sequence[str] = (),
     ) -> None:
-        self._settings, self._every = settings, every
+        self._settings, self._every, self._origins = settings, every, tuple(origins)
         self._admission = Admission(most_voices, deadline_ms)
         self._limits = Limits()
         self._error: BaseException | None = None
@@ -89,6 +92,12 @@ class AsgiVoices:
             raise RunError("the voices have not been started; use a server that speaks ASGI's lifespan protocol")
         return self._voices
 
+    def _refuse_strangers(self, scope: Message) -> None:
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        origin = headers.get("origin")
+        if not may_listen(origin, headers.get("host"), self._origins):
+            raise UsageError(f"pages of {origin} may not speak here; origin={origin} lets them")
+
     async def _answer(self, scope: Message, receive: ReceiveMessage, send: SendMessage) -> None:
         status, text = 404, "there is nothing here; voices come by WebSocket, the numbers are at /metrics\n"
         if scope["path"] == "/metrics":
@@ -127,6 +136,7 @@ class AsgiVoices:
         try:
             if self._error is not None:
                 raise RunError(f"the voices stopped: {self._error}")
+            self._refuse_strangers(scope)
             greeting = parse_query(scope["query_string"].decode("latin-1"), self._settings.voice)
             await attend(voices, greeting, sound, self._limits, outgoing.put)
             if self._error is not None:

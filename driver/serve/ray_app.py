@@ -17,13 +17,14 @@ from driver.knobs import VoiceSettings
 from driver.serve.asgi import AsgiVoices
 
 _REMEDY = "install it with `pip install 'avatar-driver[serve]'`"
-_OPTIONS = {"replicas": "1", "most_voices": "", "every": "1", "model": ""}
+_OPTIONS = {"replicas": "1", "most_voices": "", "every": "1", "model": "", "origin": ""}
 # A connection is a request to Ray: as many as a replica could ever drive. Admission is ours.
 _MOST_REQUESTS = 1024
 
 
 def app(arguments: dict[str, str]) -> Any:
-    """What `serve run` asks for. Options: replicas, most_voices, every (publish each n-th hop), model (a voice model).
+    """What `serve run` asks for. Options: replicas, most_voices, every (publish each n-th hop), model (a voice model),
+    origin (URL[,URL...]: web pages that may speak, beside those of this machine).
 
     A replica takes one core. Raises UsageError for options that it does not know, RunError without Ray Serve.
     """
@@ -33,6 +34,7 @@ def app(arguments: dict[str, str]) -> Any:
     given = _OPTIONS | arguments
     replicas, every = _number("replicas", given["replicas"]), _number("every", given["every"])
     most_voices = _number("most_voices", given["most_voices"]) if given["most_voices"] else None
+    origins = tuple(filter(None, given["origin"].split(",")))
     settings = Settings(voice=VoiceSettings(model=given["model"]))
     try:
         serve: Any = importlib.import_module("ray.serve")
@@ -42,7 +44,7 @@ def app(arguments: dict[str, str]) -> Any:
     class Replica:
         """Ray wants a class around an ASGI application."""
 
-    ingress = serve.ingress(AsgiVoices(settings, most_voices, every))(Replica)
+    ingress = serve.ingress(AsgiVoices(settings, most_voices, every, origins=origins))(Replica)
     options = {"num_replicas": replicas, "max_ongoing_requests": _MOST_REQUESTS, "ray_actor_options": {"num_cpus": 1}}
     return serve.deployment(**options)(ingress).bind()
 

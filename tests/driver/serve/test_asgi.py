@@ -37,8 +37,10 @@ class Connection:
             return message
 
 
-async def speak(app: AsgiVoices, query: str, *messages: dict[str, Any]) -> Connection:
-    connection = Connection(app, {"type": "websocket", "query_string": query.encode(), "path": "/"})
+async def speak(app: AsgiVoices, query: str, *messages: dict[str, Any], origin: str = "") -> Connection:
+    headers = [(b"host", b"127.0.0.1:8000"), *([(b"origin", origin.encode())] if origin else [])]
+    scope = {"type": "websocket", "query_string": query.encode(), "path": "/", "headers": headers}
+    connection = Connection(app, scope)
     for message in ({"type": "websocket.connect"}, *messages):
         await connection.inbox.put(message)
     return connection
@@ -77,6 +79,23 @@ def test_a_voice_gets_its_face_back_and_what_is_wrong_is_the_reason(tiny_voice: 
         await life.said("lifespan.shutdown.complete")
 
     asyncio.run(scenario())
+
+
+def test_a_page_from_elsewhere_may_not_speak_unless_it_is_named() -> None:
+    async def reason(origin: str) -> str:
+        settings = Settings(voice=VoiceSettings(model="envelope"))
+        app = AsgiVoices(settings, deadline_ms=10_000, origins=("https://studio.example",))
+        life = Connection(app, {"type": "lifespan"})
+        await life.inbox.put({"type": "lifespan.startup"})
+        await life.said("lifespan.startup.complete")
+        page = await speak(app, "subject=one", {"type": "websocket.receive", "text": "heard"}, origin=origin)
+        return (await page.said("websocket.close"))["reason"]
+
+    for origin in ("", "http://localhost:3000", "https://studio.example"):
+        assert "binary messages" in asyncio.run(reason(origin))
+    assert asyncio.run(reason("https://elsewhere.example")) == (
+        "pages of https://elsewhere.example may not speak here; origin=https://elsewhere.example lets them"
+    )
 
 
 def test_who_speaks_is_told_when_the_voices_fail(monkeypatch: pytest.MonkeyPatch) -> None:
