@@ -55,7 +55,7 @@ class MicrophoneInfo:
 
 
 def load_sounddevice() -> Any:
-    """The module `sounddevice`; DeviceError when PortAudio is not installed."""
+    """The module `sounddevice`; DeviceError when PortAudio is not installed, or does not start."""
     try:
         return importlib.import_module("sounddevice")
     except OSError as error:
@@ -63,22 +63,38 @@ def load_sounddevice() -> Any:
             sys.platform, "pip install --force-reinstall sounddevice"
         )
         raise DeviceError(f"microphones need the PortAudio library, which is not installed: {remedy}") from error
+    except Exception as error:  # a PortAudioError, whose class is in the very module that does not load
+        raise _silent(error) from error
+
+
+def _silent(error: Exception) -> DeviceError:
+    reason = error.args[0] if error.args else type(error).__name__
+    return DeviceError(f"the sound system gives no list of microphones ({reason}); restart it, or log in anew")
 
 
 def renew_devices() -> None:
-    """Look for devices again, for ones that came or went. No stream may be open."""
+    """Look for devices again, for ones that came or went. No stream may be open. DeviceError when the sound system does
+    not answer; it may be called again later.
+    """
     sounddevice = load_sounddevice()
     with _lock:
-        sounddevice._terminate()
-        sounddevice._initialize()
+        try:
+            if sounddevice._initialized:  # not so after the sound system has failed to answer
+                sounddevice._terminate()
+            sounddevice._initialize()
+        except sounddevice.PortAudioError as error:
+            raise _silent(error) from error
 
 
 def list_microphones() -> list[MicrophoneInfo]:
-    """All input devices, in PortAudio's order. Raises DeviceError without PortAudio."""
+    """All input devices, in PortAudio's order. Raises DeviceError without PortAudio, or when it does not answer."""
     sounddevice = load_sounddevice()
     with _lock:
-        devices: list[dict[str, Any]] = list(sounddevice.query_devices())
-        default_index = int(sounddevice.default.device[0])
+        try:
+            devices: list[dict[str, Any]] = list(sounddevice.query_devices())
+            default_index = int(sounddevice.default.device[0])
+        except sounddevice.PortAudioError as error:
+            raise _silent(error) from error
     return [
         MicrophoneInfo(
             index=index,

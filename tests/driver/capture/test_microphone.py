@@ -6,6 +6,7 @@ import time
 import wave
 from itertools import count, islice, pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -263,6 +264,55 @@ def test_without_portaudio_the_remedy_is_named(monkeypatch):
     monkeypatch.setattr(portaudio.importlib, "import_module", missing)
     monkeypatch.setattr(portaudio.sys, "platform", "linux")
     with pytest.raises(DeviceError, match="apt-get install libportaudio2"):
+        load_sounddevice()
+
+
+class FakeSystem:
+    """As the module `sounddevice`, whose PortAudio can be made to fail."""
+
+    class PortAudioError(Exception):
+        pass
+
+    def __init__(self) -> None:
+        self._initialized, self.is_down = 1, True
+
+    def _check(self, is_bad: bool) -> None:
+        if is_bad:
+            raise self.PortAudioError("Error in PortAudio", -9999)
+
+    def _terminate(self) -> None:
+        self._check(not self._initialized)
+        self._initialized -= 1
+
+    def _initialize(self) -> None:
+        self._check(self.is_down)
+        self._initialized += 1
+
+    def query_devices(self) -> list[dict[str, object]]:
+        self._check(not self._initialized)
+        return []
+
+    default = SimpleNamespace(device=(-1, -1))
+
+
+def test_a_sound_system_that_does_not_answer_is_asked_again(monkeypatch):
+    """Neither ends the run: `Reconnection` waits for whatever is a DeviceError."""
+    system = FakeSystem()
+    monkeypatch.setattr(portaudio, "load_sounddevice", lambda: system)
+    for ask in (portaudio.renew_devices, list_microphones, portaudio.renew_devices):
+        with pytest.raises(DeviceError, match=r"no list of microphones \(Error in PortAudio\); restart it"):
+            ask()
+    system.is_down = False
+    portaudio.renew_devices()
+    assert list_microphones() == []
+
+
+def test_a_sound_system_that_does_not_answer_at_first_is_a_sentence(monkeypatch):
+    def failing(name: str):
+        raise FakeSystem.PortAudioError("Error initializing PortAudio", -9999)
+
+    monkeypatch.setattr(portaudio.importlib, "import_module", failing)
+    with pytest.raises(DeviceError, match="Error initializing PortAudio"):
         load_sounddevice()
 
 
