@@ -77,11 +77,12 @@ def _system() -> str:
 
 
 def _cameras(settings: Settings) -> str:
+    from driver.capture.cameras import is_url, without_password
     from driver.capture.devices import list_cameras
 
     cameras = list_cameras()
-    if not cameras and "://" in (settings.webcam or ""):
-        return f"none on this machine; the run will open {settings.webcam}"
+    if not cameras and settings.webcam is not None and is_url(settings.webcam):
+        return f"none on this machine; the run will open {without_password(settings.webcam)}"
     if not cameras:
         raise AvatarDriverError(
             "none found; plug one in, close other programs that use it, and let this user read it "

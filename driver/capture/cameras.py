@@ -43,7 +43,7 @@ def is_url(name: str) -> bool:
 
 def without_password(url: str) -> str:
     """The URL as it may be shown: without the user and password of `rtsp://user:password@host`."""
-    return re.sub(r"//[^/@]*@", "//", url)
+    return re.sub(r"//[^/?#]*@", "//", url)  # a password may hold an @ of its own
 
 
 def _cause(error: FFmpegError) -> str:

@@ -104,6 +104,8 @@ def test_a_stream_without_pictures_is_refused(tmp_path):
 
 def test_passwords_are_not_shown():
     assert without_password("rtsp://me:secret@10.0.0.9/live") == "rtsp://10.0.0.9/live"
+    assert without_password("rtsp://me:s@cret@10.0.0.9/live") == "rtsp://10.0.0.9/live"
+    assert without_password("http://10.0.0.9/live?from=me@home") == "http://10.0.0.9/live?from=me@home"
     with pytest.raises(DeviceError) as caught:
         StreamCamera("http://me:secret@127.0.0.1:1/x.mjpg")
     assert "secret" not in str(caught.value)
