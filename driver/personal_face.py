@@ -57,8 +57,9 @@ class PersonalFace:
         """Nothing to let go of."""
 
     def _told(self, motion: Motion) -> Motion:
-        if self._adapted is not None and motion.confidence.any():
-            motion = self._adapted.process(motion)
+        adapted = self._adapted  # another thread may take it off meanwhile
+        if adapted is not None and motion.confidence.any():
+            motion = adapted.process(motion)
         if self.watch is not None:
             self.watch(motion)
         if not motion.confidence.any():

@@ -1,12 +1,15 @@
 """The end of the camera's branch: a profile's person is put right, a stranger is learnt gently, a smile stays one."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from support.acting import ARKIT, REST, UTMOST, Actor, told
 
 from driver.calibration import Calibration
 from driver.correction import weights_of
+from driver.face_adapter import SHAPE_SIZE, FaceAdapter
 from driver.personal_face import PersonalFace
 from driver.profile import Profile
 from driver.rest_learner import RestLearner, RestSettings
@@ -53,6 +56,24 @@ def test_a_watcher_sees_what_the_tracker_told() -> None:
     motion = told({"jawOpen": 0.5})
     face.process(motion)
     assert seen == [motion]
+
+
+def test_an_adapter_may_be_taken_off_in_the_middle_of_a_motion() -> None:
+    adapter = FaceAdapter("0" * 64, (0.5,) * SHAPE_SIZE, {})
+    face = PersonalFace(ARKIT, Profile("native", NOW, face=adapter))
+
+    class Meanwhile(np.ndarray):
+        """Confidences that are looked at just when the page puts on another profile."""
+
+        def any(self, *arguments: Any, **named: Any) -> Any:
+            face.wear(None)
+            return np.asarray(self).any(*arguments, **named)
+
+    motion = replace(told(REST), confidence=told(REST).confidence.view(Meanwhile))
+    (made,) = face.process(motion)
+    assert made.shape is not None
+    assert made.shape[0] == 0.5
+    assert face.process(told(REST))[0].shape is None
 
 
 def test_a_profile_that_is_put_on_while_it_runs_counts_from_the_next_motion_on() -> None:
