@@ -42,7 +42,7 @@ class Film:
         self.path, self.seconds, self.lost, self.share = path, seconds, 0, 0.0
         self._half = path.with_name(f"{path.name}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # other users have no business with a film
             self._container: Any = av.open(str(self._half), "w", format="matroska")
         except _FAULTS as error:
             raise _unwritable(path, error) from error

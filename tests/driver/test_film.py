@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -38,6 +39,13 @@ def filmed(path: Path, seconds: float = 1.0, pictures: int = 40, with_sound: boo
             made.hear(chunk(hop))
         time.sleep(0.001)
     return made
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps no such bits")
+def test_films_are_for_their_user_alone(tmp_path: Path) -> None:
+    made = Film(tmp_path / "films" / "me.mkv", 1.0, with_sound=False)
+    assert (tmp_path / "films").stat().st_mode & 0o077 == 0
+    made.forget()
 
 
 def test_pictures_and_sound_are_at_their_times_and_it_ends_by_itself(tmp_path: Path) -> None:
