@@ -35,7 +35,8 @@ def calibrate(settings: Settings, name: str, notify: Notice, folder: Path | None
     check_name(name)
     learnt = _learnt(name, settings, folder)
     plain = replace(settings, out=(), record=None, control=None, profile=None, auto_calibrate=False, duration_s=None)
-    run = assemble(plain, notify)
+    # A page would have a guide of its own, and one of them would take the face from the other.
+    run = assemble(replace(plain, preview=None, virtual_camera=None), notify)
     if run.face is None:
         raise UsageError("calibrate needs a face to look at; give --webcam, or a file with --video")
     run.face.wear(learnt)

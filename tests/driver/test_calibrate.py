@@ -14,7 +14,8 @@ from driver.assemble import demo_sample
 from driver.calibrate import Guide
 from driver.calibration import Calibration
 from driver.cli import main
-from driver.errors import UsageError
+from driver.config import Settings
+from driver.errors import RunError, UsageError
 from driver.face_adapter import FaceAdapter
 from driver.learnt import SpokenWay, file_sha256
 from driver.profile import Profile
@@ -60,6 +61,22 @@ def test_a_face_of_another_network_is_not_calibrated_over(folder: Path, capsys) 
     assert main(["calibrate", "--video", str(demo_sample()), "--name", "anna"]) == UsageError.exit_code
     assert "the profile 'anna' was learnt with a face model whose SHA-256 begins with 0a0a" in capsys.readouterr().err
     assert not (folder / "replaced").exists()
+
+
+def test_nothing_is_shown_elsewhere_meanwhile(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the file asks for in every run: no output, no second guide on a page, no picture for a video call."""
+    asked: list[Settings] = []
+
+    def assembled(settings: Settings, notify: object) -> None:
+        asked.append(settings)
+        raise RunError("that is enough")
+
+    config = tmp_path / "settings.toml"
+    config.write_text('out = ["vmc://"]\nrecord = "x.adrec"\npreview = 5575\nvirtual_camera = ""\n', "utf-8")
+    monkeypatch.setattr("driver.calibrate.assemble", assembled)
+    assert main(["calibrate", "--webcam", "--config", str(config)]) == 1
+    (one,) = asked
+    assert (one.webcam, one.out, one.record, one.preview, one.virtual_camera) == ("0", (), None, None, None)
 
 
 def test_pictures_that_end_before_the_steps_do_save_nothing(folder: Path, tmp_path: Path, capsys) -> None:
