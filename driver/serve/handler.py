@@ -54,8 +54,9 @@ async def attend(
         while not voices.is_stopped:
             now_ns = time.perf_counter_ns()
             patience_s = _PAUSE_S + stream.ahead_ns(now_ns) / 1e9
+            patience = asyncio.timeout(patience_s)
             try:
-                async with asyncio.timeout(patience_s) as patience:
+                async with patience:
                     data = await receive()
             except TimeoutError:
                 if not patience.expired():  # the connection's own: its other end is gone, and it would say so for ever
