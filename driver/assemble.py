@@ -119,8 +119,8 @@ def assemble(settings: Settings, notify: Notify, overwrite: bool = False) -> Run
             sinks.append(open_virtual_camera(settings.virtual_camera, settings.picture, context))
         if settings.preview is not None:
             camera = _watched(video_stages)
-            fov_deg = settings.camera.horizontal_fov_deg
-            shown = Shown(builder, arkit, settings.tracker, settings.mirror, voice, face, level, camera, fov_deg)
+            learning = _learning(settings)
+            shown = Shown(builder, arkit, settings.tracker, settings.mirror, voice, face, level, camera, learning)
             sinks.append(Preview(settings.preview, context, shown))
         if skin is not None:
             video_stages = skin.around(video_stages)
@@ -284,6 +284,18 @@ def _voice(settings: Settings, profile: Profile | None) -> AudioEncoder:
         check_weights(settings.profile or "", "voice", profile.voice.weights, file)
         knobs = spoken_like(knobs, profile.voice)
     return AudioEncoder(OnnxModel(file, settings.device), knobs)
+
+
+def _learning(settings: Settings) -> tuple[str, ...]:
+    """Options of `training.personalise` for this run's camera and networks: what is learnt with others is worth nothing
+    to these.
+    """
+    given = {
+        "--fov": f"{settings.camera.horizontal_fov_deg:g}",
+        "--face-model": settings.face_model,
+        "--voice-model": settings.voice.model,
+    }
+    return tuple(part for option, value in given.items() if value for part in (option, value))
 
 
 def _control(

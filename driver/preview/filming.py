@@ -3,6 +3,7 @@ wears what it learnt."""
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -42,7 +43,7 @@ class Filming:
     """A button in the page's present folder. A film is deleted once it was learnt from; one that taught nothing stays.
 
     camera, sound   are watched while it films; `face` wears the profile afterwards
-    fov_deg         of the camera
+    options         of the command that learns: what it must know of this run, its camera and its networks
     say             is told in sentences what came of it
     films, profiles folders; None: the user's own
     learn           the command that learns
@@ -54,7 +55,7 @@ class Filming:
         camera: WatchedTracker,
         sound: SoundLevel | None,
         face: PersonalFace,
-        fov_deg: float,
+        options: Sequence[str],
         say: Callable[[str], None],
         *,
         films: Path | None = None,
@@ -64,7 +65,7 @@ class Filming:
     ) -> None:
         self._camera, self._sound, self._face, self._say = camera, sound, face, say
         self._films, self._profiles, self._seconds = films or films_folder(), profiles, seconds
-        self._learn, self._fov_deg = learn, fov_deg
+        self._learn, self._options = learn, tuple(options)
         self._film: Film | None = None
         self._named = ""  # when the film was begun
         self._learning: _Learning | None = None
@@ -151,13 +152,14 @@ class Filming:
             self._say(str(error))
             return
         if find_spec("training") is None:
+            command = shlex.join(["python", "-m", "training.personalise", str(path), "--name", self._named])
             self._say(
                 f"filmed {path}; the package `training` is not installed here: where it is, run "
-                f"python -m training.personalise {path} --name {self._named}"
+                f"{command} {shlex.join(self._options)}".rstrip()
             )
             return
         self.task.content = "**Learning from the film.** The run goes on meanwhile."
-        self._learning = _Learning(path, self._named, self._learn, self._fov_deg, self._profiles)
+        self._learning = _Learning(path, self._named, self._learn, self._options, self._profiles)
 
     def _wear(self, learning: _Learning) -> None:
         trouble = learning.trouble()
@@ -178,12 +180,14 @@ class Filming:
 class _Learning:
     """The command that learns, as a process of its own that gives way to the run."""
 
-    def __init__(self, path: Path, name: str, learn: Sequence[str], fov_deg: float, profiles: Path | None) -> None:
+    def __init__(
+        self, path: Path, name: str, learn: Sequence[str], options: Sequence[str], profiles: Path | None
+    ) -> None:
         self.path, self.name = path, name
         where = [] if profiles is None else ["--profiles", str(profiles)]
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `trouble`
         self._process = subprocess.Popen(
-            [*learn, str(path), "--name", name, "--fov", f"{fov_deg:g}", "--gently", *where],
+            [*learn, str(path), "--name", name, "--gently", *options, *where],
             stdin=subprocess.DEVNULL,
             stdout=self._said,
             stderr=subprocess.STDOUT,

@@ -40,7 +40,7 @@ class Shown:
     face, sound   that are calibrated; `tracker` is the name of what reads the face
     camera        the tracker itself, watched
     is_mirrored   whether all that is sent is
-    fov_deg       of the camera
+    learning      options of `training.personalise` that tell it of this run
     """
 
     builder: HasChannels
@@ -51,7 +51,7 @@ class Shown:
     face: PersonalFace | None = None
     sound: SoundLevel | None = None
     camera: WatchedTracker | None = None
-    fov_deg: float = 60.0
+    learning: tuple[str, ...] = ()
 
 
 class Preview:
@@ -108,7 +108,7 @@ class Preview:
             self._calibrating = Calibrating(server, shown.face, shown.sound, shown.arkit, shown.tracker, say)
             self._parts.append(_Timed(self._calibrating.show, _METERS_HZ))
         if shown.face is not None and shown.camera is not None and shown.tracker == _NATIVE:
-            self._filming = Filming(server, shown.camera, shown.sound, shown.face, shown.fov_deg, say)
+            self._filming = Filming(server, shown.camera, shown.sound, shown.face, shown.learning, say)
             self._parts.append(_Timed(self._filming.show, _METERS_HZ))
         if shown.voice is not None:
             self._parts.append(_Timed(VoiceKnobs(server, shown.voice, say).show, _REST_HZ))

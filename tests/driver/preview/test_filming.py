@@ -65,7 +65,7 @@ class Room:
             self.camera,
             self.sound,
             self.face,
-            55.0,
+            ("--fov", "55"),
             self.said.append,
             films=self.films,
             profiles=self.profiles,
