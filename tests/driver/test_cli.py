@@ -62,6 +62,8 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
         (["--demo", "--control", "osc://127.0.0.1:x"], 2, "it must be osc://HOST:PORT"),
         (["--demo", "--virtual-camera", "--background", "pink"], 2, "the background is 'pink'; it must be #rrggbb or"),
         (["--demo", "--virtual-camera", "--picture-size", "big"], 2, "the picture's size is 'big'"),
+        (["receive", "avatar://", "--duration", "inf"], 2, "the duration is inf s; it must be more than 0"),
+        (["receive", "avatar://", "--duration", "nan"], 2, "the duration is nan s; it must be more than 0"),
         (["head"], 2, "see `avatar-driver head --help`"),
     ],
 )
