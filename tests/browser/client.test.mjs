@@ -241,3 +241,13 @@ test("the stream reads packets, passes over bad ones with one warning, and conne
   context.mock.timers.tick(10_000);
   assert.equal(FakeSocket.made.length, count, "closed means closed");
 });
+
+test("a page that never asks for the rate keeps no more arrivals than one that does", (context) => {
+  let nowMs = 0;
+  context.mock.method(performance, "now", () => nowMs);
+  const stream = new FaceStream("ws://x", { WebSocket: FakeSocket });
+  for (; nowMs < 60_000; nowMs += 20) stream.receive(bytes("face_wink").slice().buffer);
+  assert.ok(stream.arrivals.length <= 51, `${stream.arrivals.length} arrivals are kept`);
+  assert.equal(stream.rateHz, 50);
+  stream.close();
+});

@@ -44,9 +44,13 @@ export class FaceStream {
 
   /** Frames a second, over the last second. */
   get rateHz() {
-    const since = performance.now() - RATE_WINDOW_MS;
-    while (this.arrivals.length && this.arrivals[0] < since) this.arrivals.shift();
+    this.forgetArrivals(performance.now());
     return this.arrivals.length / (RATE_WINDOW_MS / 1000);
+  }
+
+  /** Those of more than a second ago, whether anybody asks for the rate or not. @param {number} nowMs */
+  forgetArrivals(nowMs) {
+    while (this.arrivals.length && this.arrivals[0] < nowMs - RATE_WINDOW_MS) this.arrivals.shift();
   }
 
   close() {
@@ -86,6 +90,7 @@ export class FaceStream {
       }
       this.received += 1;
       this.arrivals.push(nowMs);
+      this.forgetArrivals(nowMs);
       this.buffer.push(packet, nowMs);
       this.options.onFace?.(packet);
     } catch (error) {
