@@ -20,6 +20,7 @@ class VoiceKnobs:
     def __init__(self, server: viser.ViserServer, voice: Turnable, say: Callable[[str], None]) -> None:
         self._voice, self._say = voice, say
         gui, knobs = server.gui, voice.knobs
+        self._shown = knobs
         with gui.add_folder("voice"):
             self.sliders: dict[str, viser.GuiSliderHandle[Any]] = {
                 "lookahead_ms": gui.add_slider("look-ahead, ms", 0, LONGEST_LOOKAHEAD_MS, 20, knobs.lookahead_ms),
@@ -37,8 +38,10 @@ class VoiceKnobs:
             now = self._voice.knobs
             if getattr(now, name) == slider.value:
                 return
+            wanted = replace(now, **{name: slider.value})
             try:
-                self._voice.set_knobs(replace(now, **{name: slider.value}))
+                self._voice.set_knobs(wanted)
+                self._shown = wanted
             except AvatarDriverError as error:
                 self._say(str(error))
                 slider.value = getattr(now, name)
@@ -47,7 +50,11 @@ class VoiceKnobs:
 
     def show(self) -> None:
         """Where the knobs stand now, should somebody else have turned them (`--control`)."""
+        knobs = self._voice.knobs
+        if knobs == self._shown:  # what a slider has beyond that was moved just now, and is heeded in a moment
+            return
+        self._shown = knobs
         for name, slider in self.sliders.items():
-            value = getattr(self._voice.knobs, name)
+            value = getattr(knobs, name)
             if slider.value != value:
                 slider.value = value

@@ -189,6 +189,21 @@ def test_knobs_are_turned_and_those_that_are_missing_go_back(server):
     assert knobs.sliders["lookahead_ms"].value == 80
 
 
+def test_a_slider_that_was_moved_just_now_is_not_put_back(server):
+    """Its value is there before its callback runs, in another thread; the page may be brought up to date between."""
+    voice = Voice()
+    knobs = VoiceKnobs(server, voice, print)
+    slider = knobs.sliders["articulation"]
+    slider._impl.value = 1.5
+    knobs.show()
+    assert slider.value == 1.5
+    for callback in slider._impl.update_cb:
+        callback(None)
+    assert voice.knobs == Knobs(articulation=1.5)
+    knobs.show()
+    assert slider.value == 1.5
+
+
 def test_calibration_from_the_page_saves_and_wears_the_profile(server, arkit, tmp_path):
     said = []
     face = PersonalFace(arkit)
