@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import select
 import threading
 import time
@@ -11,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from driver import __version__
+from driver.errors import UsageError
 from driver.jitter import JitterBuffer, Played, turn_between
 from driver.preview.page import open_outputs
 from driver.publish import Publisher
@@ -146,7 +148,12 @@ def receive(
     """Publish what comes to `source` (avatar://HOST:PORT) on `urls` until `stop`; returns what was done, in words.
 
     preview   port of a page that shows it; None = no page
+    Raises UsageError for a rate or a duration out of its range.
     """
+    if not 1 <= rate_hz <= 1000:
+        raise UsageError(f"the rate is {rate_hz:g} Hz; it must be in 1..1000")
+    if duration_s is not None and not 0 < duration_s < math.inf:
+        raise UsageError(f"the duration is {duration_s:g} s; it must be more than 0, leave it out for ever")
     parsed = parse_sink_url(source, ("avatar",), may_choose_port=("avatar",))
     parsed.options.refuse_unknown()
     port = avatar_codec.DEFAULT_PORT if parsed.port is None else parsed.port
