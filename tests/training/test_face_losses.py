@@ -124,6 +124,20 @@ def test_rare_motion_is_worth_its_square(surface: FaceSurface, loss: FaceLoss) -
         assert float(costs[1][name] / costs[0][name]) == pytest.approx(4.0, rel=0.05), name
 
 
+def test_half_shut_lids_are_worth_more_than_open_ones(surface: FaceSurface) -> None:
+    told, batch = told_and_batch(surface)
+    batch["eyelids"] = torch.tensor([[0.0, 0.0], [0.5, 0.5], [0.0, 0.0], [0.5, 0.5]])
+    told["eyelids"] = torch.tensor([[1e-4, 1e-4], [0.3, 0.3], [1e-4, 1e-4], [0.3, 0.3]])
+    even, more = (
+        float(FaceLoss(surface, FaceWeights(half_shut=half_shut))(told, batch)["eyelids"] / FaceWeights().eyelids)
+        for half_shut in (0.0, 4.0)
+    )
+    # A half of the lids, told 0.3, by their distance from the truth: then five of six parts.
+    apart = -0.5 * math.log(0.3 * 0.7) + math.log(0.5)
+    assert even == pytest.approx(0.5 * apart, abs=1e-3)
+    assert more == pytest.approx(5.0 / 6.0 * apart, abs=1e-3)
+
+
 def test_a_closer_look_is_judged_by_what_it_tells(surface: FaceSurface, loss: FaceLoss) -> None:
     told, batch = told_and_batch(surface)
     assert float(loss.closely(told, batch)["points"]) == pytest.approx(0.0, abs=1e-4)

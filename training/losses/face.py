@@ -39,7 +39,9 @@ class FaceWeights:
     jaw               squared error, in shares of its usual range: an absolute one would be content with jaws that never
                       go aside
     gaze              absolute error, rad, as far as the eye is open
-    eyelids           cross-entropy, less the truth's own (an absolute error would be content with eyes always open)
+    eyelids           cross-entropy, less the truth's own (an absolute error would be content with eyes always open);
+                      a lid that is half shut counts 1 + half_shut times as much: blinks pass through it, and few pictures
+                      show it
     shape             squared error, sd^2
     surface           squared distance of FACE_POINTS on the head without identity, mm^2
     gap               error of the lips' gap, mm, where they are nearly closed or should be: exp(-max(gap, 0) / reach)
@@ -58,6 +60,7 @@ class FaceWeights:
     jaw: float = 1.0
     gaze: float = 2.0
     eyelids: float = 2.0
+    half_shut: float = 4.0
     shape: float = 0.1
     surface: float = 0.1
     gap: float = 0.2
@@ -137,7 +140,8 @@ class FaceLoss(nn.Module):
         gap, true_gap = self.surface.gap_mm(points), self.surface.gap_mm(true_points)
         narrower = torch.minimum(gap.detach(), true_gap)
         closeness = torch.exp(-narrower.clamp(min=0.0) / self.weights.gap_reach_mm)
-        lids_known = is_known["eyelids"][:, None].expand(-1, 2)
+        half_shut = 4.0 * truth["eyelids"] * (1.0 - truth["eyelids"])
+        lids = is_known["eyelids"][:, None] * (1.0 + self.weights.half_shut * half_shut)
         is_open = (1.0 - truth["eyelids"]).repeat_interleave(2, dim=1)
         has_face = _known(batch["presence"])
         unsure = has_face * (1.0 - belief * is_known["shape"])
@@ -147,8 +151,8 @@ class FaceLoss(nn.Module):
             "jaw": weighted_mean(
                 (error["jaw"] / error["jaw"].new_tensor(_JAW_RAD)).square().mean(dim=1), belief * is_known["jaw"]
             ),
-            "eyelids": _cross_entropy(told["eyelids"], truth["eyelids"], lids_known)
-            - _cross_entropy(truth["eyelids"], truth["eyelids"], lids_known),
+            "eyelids": _cross_entropy(told["eyelids"], truth["eyelids"], lids)
+            - _cross_entropy(truth["eyelids"], truth["eyelids"], lids),
             "gaze": weighted_mean((is_open * error["gaze"].abs()).mean(dim=1), is_known["gaze"]),
             "shape": weighted_mean(error["shape"].square().mean(dim=1), belief * is_known["shape"]),
             "surface": weighted_mean((points - true_points).square().sum(dim=2).mean(dim=1), moved),
