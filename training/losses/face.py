@@ -40,8 +40,8 @@ class FaceWeights:
                       go aside
     gaze              absolute error, rad, as far as the eye is open
     eyelids           cross-entropy, less the truth's own (an absolute error would be content with eyes always open);
-                      a lid that is half shut counts 1 + half_shut times as much: blinks pass through it, and few pictures
-                      show it
+                      a lid that is half shut counts 1 + half_shut times as much: blinks pass through it, and few
+                      pictures show it
     shape             squared error, sd^2
     surface           squared distance of FACE_POINTS on the head without identity, mm^2
     gap               error of the lips' gap, mm, where they are nearly closed or should be: exp(-max(gap, 0) / reach)
