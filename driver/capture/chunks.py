@@ -37,7 +37,7 @@ class Chunker:
         """The hops that `block` completes.
 
         block    float32 [n, channels] in -1..1; what is not finite becomes 0: it would never leave an encoder's state.
-                 What is louder than full scale is cut off
+                 What is beyond a hundred times full scale is cut off there
         end_ns   sensor time of the end of the block; the hops' times are counted back from it
         """
         if not np.isfinite(block).all():

@@ -63,7 +63,10 @@ def load_sounddevice() -> Any:
             sys.platform, "pip install --force-reinstall sounddevice"
         )
         raise DeviceError(f"microphones need the PortAudio library, which is not installed: {remedy}") from error
-    except Exception as error:  # a PortAudioError, whose class is in the very module that does not load
+    except Exception as error:
+        # Its class is in the very module that does not load. Anything else is no fault of the sound system.
+        if type(error).__name__ != "PortAudioError":
+            raise
         raise _silent(error) from error
 
 
