@@ -205,6 +205,25 @@ def test_two_crops_of_a_picture_show_one_motion(surface: FaceSurface, loss: Face
     assert float(loss(told, batch)["same"]) == 0.0
 
 
+def test_a_change_is_judged_by_itself(surface: FaceSurface) -> None:
+    """Whoever reads a person wrongly, but alike in both pictures, tells every change of theirs."""
+    loss, even = FaceLoss(surface, FaceWeights(change=1.0)), FaceLoss(surface, FaceWeights(change=2.0))
+    told, batch = told_and_batch(surface)
+    aside = told | {"jaw": told["jaw"] + torch.tensor([0.0, 0.05, 0.0])}
+    assert float(loss(aside, batch)["change"]) == pytest.approx(0.0, abs=1e-6)
+    assert float(loss(aside, batch)["jaw"]) > 0.1
+    # The truth goes aside in the second picture of each pair, and nothing of it is told.
+    moved = batch | {"jaw": batch["jaw"] + torch.tensor([0.0, 0.0, 0.05, 0.05])[:, None] * torch.tensor([0, 1.0, 0])}
+    costs = loss(told, moved)
+    # One of three angles is off by two of its sizes, and in half of the pictures.
+    assert float(costs["jaw"]) == pytest.approx(FaceWeights().jaw * 0.5 * 4.0 / 3.0, rel=1e-4)
+    assert float(costs["change"]) == pytest.approx(2.0 * float(costs["jaw"] + costs["surface"]), rel=0.02)
+    assert float(even(told, moved)["change"]) == pytest.approx(2.0 * float(costs["change"]), rel=1e-4)
+    # Two crops of nobody change in nothing.
+    moved["belief"] = torch.zeros(B)
+    assert float(loss(told, moved)["change"]) == 0.0
+
+
 def test_angles_between_rotations() -> None:
     axis_angle = torch.tensor([[0.0, 0.0, 0.0], [0.1, 0.0, 0.0], [0.0, 1.5, 0.0], [0.0, 0.0, 3.1]])
     still = torch.eye(3).expand(4, 3, 3)

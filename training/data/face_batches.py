@@ -38,11 +38,11 @@ _BLACK = np.zeros(3, np.uint8)
 
 
 class FacePairs(Dataset[Batch]):
-    """Item `step` is the batch of that step: B rows, row i + B / 2 of the same clip as row i and mirrored like it.
+    """Item `step` is the batch of that step: B rows, row i + B / 2 of the same person as row i and mirrored like it.
 
     crop uint8 [B, 128, 128, 3]; points [B, 140, 2] in crop coordinates, points_seen [B, 140], rotation [B, 3, 3],
     presence, belief, focal [B] (in crop sides), the other truths [B, size], NaN where unknown; same [B / 2]: 1 where
-    both rows are crops of the same picture. Validation's are all so, and as they were taken.
+    both rows are crops of the same picture and the same face. Validation's are all so, and as they were taken.
     """
 
     def __init__(self, data: FaceData, batch: int, seed: int, is_validation: bool = False) -> None:
@@ -64,14 +64,24 @@ class FacePairs(Dataset[Batch]):
         if self.source.has_nobody and rng.random() < self.data.nobody:
             return (self._nobody(rng), self._nobody(rng)), False
         store, clip = self.source.face(rng)
-        first, second = (store.first[clip] + rng.integers(0, store.counts[clip], 2)).tolist()
+        first = self._any_picture(store, clip, rng)
         if self.is_validation or rng.random() < self.data.same:
             second = first
+        else:
+            second = self._any_picture(store, self.source.of_same_person(store, clip, rng), rng)
+        is_apart = second == first and not self.is_validation and rng.random() < self.data.apart
         is_mirrored = bool(rng.random() < 0.5)
         taken = [self._taken(store, first, rng)]
-        taken.append(taken[0] if second == first else self._taken(store, second, rng))
+        if is_apart:
+            taken.append(pulled(*picture_of(store, first), rng))
+        else:
+            taken.append(taken[0] if second == first else self._taken(store, second, rng))
         one, other = (self._row(row, is_mirrored, rng) for row in taken)
-        return (one, other), first == second
+        return (one, other), taken[1] is taken[0]
+
+    @staticmethod
+    def _any_picture(store: FaceStore, clip: int, rng: np.random.Generator) -> int:
+        return int(store.first[clip] + rng.integers(store.counts[clip]))
 
     def _nobody(self, rng: np.random.Generator) -> Row:
         """A part of a picture without a face, or of what is beside one."""

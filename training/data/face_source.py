@@ -30,7 +30,8 @@ class FaceData:
     looks        share of pictures that are seen through a random camera (see `face_looks`)
     covered      share of pictures with something in front of the face
     pulled       share of pictures that are pulled into other expressions (see `face_warp`)
-    same         share of pairs that are two crops of the same picture, not of two of a clip
+    same         share of pairs that are two crops of the same picture, not of two of a person
+    apart        share of these that are pulled apart: two crops of the same picture in two expressions
     pictures     in a row, for those who learn from sequences
     held         share of sequences that are one picture all the time, as a still face is for a camera
     jitter       of the crops
@@ -46,6 +47,7 @@ class FaceData:
     covered: float = 0.1
     pulled: float = 0.0
     same: float = 0.5
+    apart: float = 0.0
     pictures: int = 16
     held: float = 0.0
     jitter: Jitter = field(default_factory=Jitter)
@@ -59,6 +61,7 @@ class FaceSource:
     def __init__(self, folder: Path, stores: dict[str, float], uses: Sequence[str], split: str, least: int = 1) -> None:
         self._faces: list[tuple[FaceStore, NDArray[np.int64], NDArray[np.float64]]] = []
         self._nobody: list[tuple[FaceStore, NDArray[np.int64]]] = []
+        self._clips_of: dict[tuple[FaceStore, str], list[int]] = {}
         shares: list[float] = []
         for name, share in stores.items():
             if not (folder / name / "index.jsonl").exists():
@@ -74,6 +77,8 @@ class FaceSource:
             if len(faces):
                 self._faces.append((store, faces, _chances(store, faces)))
                 shares.append(share)
+            for clip in faces.tolist():
+                self._clips_of.setdefault((store, store.infos[clip].person), []).append(clip)
         if not self._faces:
             raise RecipeError(
                 f"the stores {', '.join(stores)} in {folder} have no clip of at least {least} pictures of split "
@@ -97,6 +102,12 @@ class FaceSource:
         """A store and the number of a clip in it. A person is as likely as the root of their pictures, about."""
         store, clips, chances = self._faces[int(rng.choice(len(self._faces), p=self._shares))]
         return store, int(rng.choice(clips, p=chances))
+
+    def of_same_person(self, store: FaceStore, clip: int, rng: np.random.Generator) -> int:
+        """The number of a clip of the person in `clip`; that clip itself where it has several pictures."""
+        if store.counts[clip] > 1:
+            return clip
+        return int(rng.choice(self._clips_of[store, store.infos[clip].person]))
 
     def nobody(self, rng: np.random.Generator) -> tuple[FaceStore, int]:
         """Likewise, of a clip without a face; ValueError where no store has one."""

@@ -20,7 +20,7 @@ from training.evaluate.dlib_points import DlibMissing, DlibPoints
 from training.evaluate.face_landmarker import FaceLandmarker, LandmarkerMissing
 from training.evaluate.table import NOT_KNOWN, deliver, line, number, table
 from training.evaluate.talking_faces import shared_data
-from training.evaluate.video_channels import by_channel
+from training.evaluate.video_channels import by_act, by_channel
 from training.evaluate.video_columns import COLUMNS, VideoColumn
 from training.evaluate.video_cost import costs_ms
 from training.evaluate.video_groups import by_group
@@ -137,6 +137,16 @@ def page(
         line(["channel", "pictures", *(judged.name for judged in rows)]),
         line(["---", *["---:"] * (1 + len(rows))]),
         *map(line, by_channel(rows)),
+        "",
+        "## Against one's own face at rest",
+        "",
+        "Drawn people, clearly seen, go from rest into one shape after the other, in full: how much of it is told, by "
+        "median over people (1 is all of it), and in brackets for how many percent of them at least a tenth. In bold "
+        "what MediaPipe's blendshapes leave at rest.",
+        "",
+        line(["channel", *(judged.name for judged in rows)]),
+        line(["---", *["---:"] * len(rows)]),
+        *map(line, by_act(rows)),
         "",
         "## Definitions",
         "",

@@ -1,7 +1,8 @@
-"""The same faces channel by channel: does a shape of ARKit's that a face makes come out, and how much of it?
+"""Channel by channel: does a shape of ARKit's that a face makes come out, and how much of it?
 
-Told and true motions are both turned into the 52 weights by the same map, so that what is judged is the reading of the
-picture and not the map.
+`by_channel` asks it of many faces at once, whose people look different at rest too; `by_act` of each person against
+their own face at rest, as whoever wears an avatar sees it. Told and true motions are both turned into the 52 weights by
+the same map, so that what is judged is the reading of the picture and not the map.
 """
 
 from __future__ import annotations
@@ -15,14 +16,17 @@ from models.head.arkit import ArkitMap
 from models.head.flame import open_head
 from protocol.frame import ARKIT_SHAPES, PART_BY_NAME
 from training.evaluate.video_judged import Floats, VideoJudged
-from training.evaluate.video_material import SYNTHETIC
+from training.evaluate.video_material import ACT, ACTED, REST, SYNTHETIC
 from training.evaluate.video_on_synthetic import frontal
+from training.render.acting import EACH
 
 # What MediaPipe's own blendshapes leave at rest whatever the face does.
 DEAD = ("cheekPuff", "jawLeft", "jawRight", "mouthLeft", "mouthRight", "noseSneerLeft", "noseSneerRight")
 DEAD += ("eyeWideLeft", "eyeWideRight", "tongueOut")
 # A channel that no face in the material makes this much says nothing.
 _MADE = 0.2
+# A weight that rises by this much is seen on an avatar; of a shape it is told at the last so many pictures.
+_SEEN, _LAST = 0.1, 2
 _PARTS = ("expression", "jaw", "eyelids", "gaze")
 
 
@@ -47,6 +51,35 @@ def by_channel(rows: Sequence[VideoJudged]) -> list[list[str]]:
         dead = "**" if name in DEAD else ""
         lines.append([f"{dead}{name}{dead}", str(made), *(f"{r:.2f} ({slope:.2f})" for r, slope in figures)])
     return lines
+
+
+def by_act(rows: Sequence[VideoJudged]) -> list[list[str]]:
+    """Lines of a table: channel, then of each subject how much of a shape it tells more than of the same face at rest
+    (median over people; 1 is all of it) and, in %, for how many of them that is at least a tenth.
+    """
+    if not rows or not rows[0].answers.get(ACTED):
+        return []
+    arkit = ArkitMap(open_head())
+    told = [[acted_changes(arkit, vars(seen)) for _, seen in row.pairs(ACTED)] for row in rows]
+    true = [acted_changes(arkit, scene.truths) for scene in rows[0].material.scenes[ACTED]]
+    lines: list[list[str]] = []
+    for number, name in enumerate(EACH):
+        cells: list[str] = []
+        for people in told:
+            shares = np.array([one[number] / asked[number] for one, asked in zip(people, true, strict=True)])
+            cells.append(f"{np.median(shares):.2f} ({100.0 * np.mean(shares >= _SEEN):.0f})")
+        dead = "**" if name in DEAD else ""
+        lines.append([f"{dead}{name}{dead}", *cells])
+    return lines
+
+
+def acted_changes(arkit: ArkitMap, parts: Mapping[str, Floats]) -> NDArray[np.float32]:
+    """By how much each of EACH rises from rest to the shape, float32 [len(EACH)], in a scene of ACTED; a face that was
+    not found is at rest.
+    """
+    turns = np.nan_to_num(weights_of(arkit, whole(parts))).reshape(len(EACH), REST + ACT, len(ARKIT_SHAPES))
+    rises = turns[:, -_LAST:].mean(axis=1) - turns[:, REST - _LAST : REST].mean(axis=1)
+    return rises[np.arange(len(EACH)), [ARKIT_SHAPES.index(name) for name in EACH]]
 
 
 def response(true: Floats, told: Floats) -> tuple[float, float]:

@@ -29,7 +29,7 @@ Picture = NDArray[np.uint8]
 PHOTOS, CLIPS, STILLS = "marked photographs", "real clips", "still pictures"
 LOW_LIGHT, SMALL, COVERED = "low light", "small faces", "covered mouths"
 PORTRAITS = "portraits by group"
-SYNTHETIC, STEPS = "synthetic faces", "synthetic steps"
+SYNTHETIC, STEPS, ACTED = "synthetic faces", "synthetic steps", "acted shapes"
 HARD = (LOW_LIGHT, SMALL, COVERED)
 
 _MARKS_FILE, _MARKED = "landmarks68.npz", "300W"
@@ -40,6 +40,7 @@ _STILLS, _STILL_PICTURES, _NOISE = 12, 24, 3.0
 PERIOD_NS = 33_333_333
 _MOST_SYNTHETIC, _STEP_CLIPS = 1500, 24
 STEP_AT = 12  # picture of a step from which the second face is shown, of twice as many
+REST, ACT = 4, 8  # pictures of a face at rest before each shape that it acts, and of that
 _DARK, _DARK_NOISE = 0.08, 2.5
 _SMALL_EYES_PX = 16.0
 
@@ -89,6 +90,11 @@ def load(shared: Path | None, stores: Path) -> VideoMaterial:
         scenes |= {SYNTHETIC: _synthetic(store), STEPS: _steps(store)}
     else:
         missing |= dict.fromkeys((SYNTHETIC, STEPS), "there is no store synthetic_faces")
+    if (stores / "acted_shapes" / "index.jsonl").exists():
+        acted = FaceStore(stores / "acted_shapes")
+        scenes[ACTED] = [_acted(acted, number) for number, info in enumerate(acted.infos) if info.kind != "nobody"]
+    else:
+        missing[ACTED] = "there is no store acted_shapes"
     for part in [part for part, listed in scenes.items() if not listed]:
         del scenes[part]
         missing[part] = "nothing of it is held out"
@@ -205,6 +211,12 @@ def _of_store(store: FaceStore, number: int, rows: Sequence[int]) -> Scene:
 
     focal = float(np.median(truths["focal"]))
     return Scene(info.name, len(rows), frames, focal, truths)
+
+
+def _acted(store: FaceStore, number: int) -> Scene:
+    """A person at rest and in a shape by turns: REST and ACT pictures of each."""
+    shapes = range(1, int(store.counts[number]))
+    return _of_store(store, number, [row for shape in shapes for row in [0] * REST + [shape] * ACT])
 
 
 def _steps(store: FaceStore) -> list[Scene]:

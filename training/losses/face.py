@@ -51,6 +51,9 @@ class FaceWeights:
     projected         distance of the points of the told head, seen by the crop's camera, crop sides
     rotation          angle, rad        place   crop sides; the logarithm of its scale
     presence, visibility   cross-entropy        mood   squared error
+    change            squared errors of expression, jaw and surface, each by its own weight, of what differs between two
+                      pictures of a person. Of one picture nobody knows whether a chin lies aside or is held there, and
+                      who must be right about each makes it small; from one picture to the next it is seen in full
     identity          squared difference of shape between pictures of a person, sd^2
     same              distance of FACE_POINTS between two crops of a picture, mm
     prior             mean square of expression and shape, sd^2
@@ -71,6 +74,7 @@ class FaceWeights:
     projected: float = 5.0
     rotation: float = 2.0
     place: float = 5.0
+    change: float = 0.0
     presence: float = 0.5
     visibility: float = 0.3
     mood: float = 0.2
@@ -142,23 +146,39 @@ class FaceLoss(nn.Module):
         closeness = torch.exp(-narrower.clamp(min=0.0) / self.weights.gap_reach_mm)
         half_shut = 4.0 * truth["eyelids"] * (1.0 - truth["eyelids"])
         lids = is_known["eyelids"][:, None] * (1.0 + self.weights.half_shut * half_shut)
+        jaw_error, misplaced = error["jaw"] / error["jaw"].new_tensor(_JAW_RAD), points - true_points
         is_open = (1.0 - truth["eyelids"]).repeat_interleave(2, dim=1)
         has_face = _known(batch["presence"])
         unsure = has_face * (1.0 - belief * is_known["shape"])
         tame = 0.2 * told["expression"].square().mean(dim=1) + unsure * told["shape"].square().mean(dim=1)
         return {
             "expression": weighted_mean(error["expression"].square().mean(dim=1), belief * is_known["expression"]),
-            "jaw": weighted_mean(
-                (error["jaw"] / error["jaw"].new_tensor(_JAW_RAD)).square().mean(dim=1), belief * is_known["jaw"]
-            ),
+            "jaw": weighted_mean(jaw_error.square().mean(dim=1), belief * is_known["jaw"]),
             "eyelids": _cross_entropy(told["eyelids"], truth["eyelids"], lids)
             - _cross_entropy(truth["eyelids"], truth["eyelids"], lids),
             "gaze": weighted_mean((is_open * error["gaze"].abs()).mean(dim=1), is_known["gaze"]),
             "shape": weighted_mean(error["shape"].square().mean(dim=1), belief * is_known["shape"]),
-            "surface": weighted_mean((points - true_points).square().sum(dim=2).mean(dim=1), moved),
+            "surface": weighted_mean(misplaced.square().sum(dim=2).mean(dim=1), moved),
+            "change": self._change(error["expression"], jaw_error, misplaced, moved),
             "gap": weighted_mean(closeness * (gap - true_gap).abs(), moved),
             "prior": weighted_mean(tame, has_face),
         }
+
+    def _change(self, expression: Tensor, jaw: Tensor, points: Tensor, known: Tensor) -> Tensor:
+        """Of errors [B, ...] of what is told: what each differs by from that of the other picture of its person."""
+        one, other = known.chunk(2)
+
+        def apart(errors: Tensor) -> Tensor:
+            first, second = errors.chunk(2)
+            return (first - second).square()
+
+        weights = self.weights
+        changes = (
+            weights.expression * apart(expression).mean(dim=1)
+            + weights.jaw * apart(jaw).mean(dim=1)
+            + weights.surface * apart(points).sum(dim=2).mean(dim=1)
+        )
+        return weighted_mean(changes, one * other)
 
     def _points(self, told: dict[str, Tensor], batch: Batch) -> Losses:
         weight = batch["points_seen"] * torch.isfinite(batch["points"]).all(dim=2)

@@ -46,6 +46,7 @@ _MANY = 0.14
 _OPPOSITES = [("jawLeft", "jawRight"), ("mouthLeft", "mouthRight")]
 _GAZE_RANGE_RAD = (0.45, 0.55)  # up and down, aside
 _OFF_MAP_SD = 0.3  # real faces are no sums of 52 shapes
+_AHEAD = 0.3  # of how far people look aside, for those who look ahead
 _RATE_SPEECH_HZ = (3.0, 6.5)
 
 
@@ -105,6 +106,22 @@ def acted(rng: np.random.Generator, arkit: ArkitMap, weights: Doubles) -> Acts:
     still = weights.copy()
     still[_GAZE] = 0.0
     return _motion(rng, arkit, still[None], _draw_gaze(rng, 1), jitter=0.5 * _OFF_MAP_SD)
+
+
+# What each_shape makes, in this order; where eyes look is told by two angles an eye and needs no acting.
+EACH = tuple(name for name in ARKIT_SHAPES if not name.startswith("eyeLook"))
+# What a shape needs beside it to be that shape.
+_WITH = {"mouthClose": {"jawOpen": 1.0}, "tongueOut": {"jawOpen": 0.3}}
+
+
+def each_shape(rng: np.random.Generator, arkit: ArkitMap) -> Acts:
+    """1 + len(EACH) moments of one person who looks ahead: the face at rest, then each shape in full, alone."""
+    weights = np.zeros((1 + len(EACH), len(ARKIT_SHAPES)))
+    for row, name in zip(weights[1:], EACH, strict=True):
+        for shape, amount in {name: 1.0, **_WITH.get(name, {})}.items():
+            row[_INDEX[shape]] = amount
+    gaze = np.repeat(_AHEAD * _draw_gaze(rng, 1, steady=True), len(weights), axis=0)
+    return _motion(rng, arkit, weights, gaze, jitter=0.0)
 
 
 def act_out(rng: np.random.Generator, arkit: ArkitMap, count: int, rate_hz: float) -> Acts:

@@ -43,6 +43,15 @@ class Shot:
     translations: Doubles
     crops: list[Crop]
 
+    def held(self, count: int) -> Shot:
+        """Its first pose, `count` times."""
+        return replace(
+            self,
+            rotations=np.repeat(self.rotations[:1], count, axis=0),
+            translations=np.repeat(self.translations[:1], count, axis=0),
+            crops=self.crops[:1] * count,
+        )
+
 
 def draw_shot(rng: np.random.Generator, count: int, rate_hz: float, is_clear: bool = False) -> Shot:
     """One head before a camera: for a moment, or moving smoothly through `count` of them at `rate_hz`. If it must be

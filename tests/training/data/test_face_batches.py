@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -178,6 +179,33 @@ def test_pairs_are_of_one_person_who_is_mirrored_alike(folder: Path) -> None:
     assert 0 < float(batch["same"].sum()) < 8
     assert batch["crop"].shape == (16, 128, 128, 3)
     assert float((batch["rotation"][:8] - batch["rotation"][8:]).abs().max()) > 0.01
+
+
+def test_pairs_may_be_pulled_apart(folder: Path) -> None:
+    """Two faces of one picture: what was pulled is told in the one and not in the other."""
+    pairs = FacePairs(FaceData(str(folder), {"made": 1.0}, nobody=0.0, same=1.0, apart=1.0), 64, seed=1)[0]
+    assert not pairs["same"].any()
+    one, other = pairs["expression"].chunk(2)
+    changed = (one - other).abs().max(dim=1).values > 0.01
+    assert changed.float().mean() > 0.8
+    torch.testing.assert_close(*pairs["shape"].chunk(2))
+    held_out = FaceData(str(folder), {"made": 1.0}, nobody=0.0, apart=1.0, validation_split="train")
+    assert FacePairs(held_out, 8, seed=1, is_validation=True)[0]["same"].all()
+
+
+def test_stills_of_a_person_make_pairs(tmp_path: Path) -> None:
+    """Who was drawn in single pictures is seen in two of them, and never beside somebody else."""
+    with FaceWriter(tmp_path / "stills") as writer:
+        for number in range(6):
+            made_up_faces(tmp_path / str(number), clips=1, pictures=1, seed=number // 3)
+            clip = FaceStore(tmp_path / str(number))[0]
+            person = f"person {number // 3}"
+            truths = clip.truths | {"gaze": np.full((1, 4), 0.01 * number, np.float32)}
+            writer.add(replace(clip, info=replace(clip.info, name=str(number), person=person), truths=truths))
+    data = FaceData(str(tmp_path), {"stills": 1.0}, nobody=0.0, same=0.0)
+    one, other = FacePairs(data, 64, seed=1)[0]["gaze"][:, 0].abs().div(0.01).round().chunk(2)
+    assert (one != other).float().mean() == pytest.approx(2 / 3, abs=0.25)
+    torch.testing.assert_close(one // 3, other // 3)
 
 
 def test_nobody_is_told_of_by_absence(folder: Path) -> None:

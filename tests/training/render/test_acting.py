@@ -7,7 +7,7 @@ from models.head.arkit import ArkitMap
 from models.head.flame import open_head
 from protocol.frame import ARKIT_SHAPES, PART_BY_NAME
 from training.render import acting
-from training.render.acting import act_out, draw_moment
+from training.render.acting import EACH, act_out, draw_moment, each_shape
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +73,16 @@ def test_courses_are_smooth_and_lids_blink(arkit: ArkitMap) -> None:
         np.ptp(course.jaw, axis=0).max() < 1e-6 and np.ptp(course.expression, axis=0).max() < 1e-6 for course in courses
     ]
     assert 0 < sum(still) < len(courses)
+
+
+def test_each_shape_is_made_in_full_and_told_apart_from_rest(arkit: ArkitMap) -> None:
+    acts = each_shape(np.random.default_rng(4), arkit)
+    weights = np.stack(
+        [arkit.to_arkit(*(values[row] for values in vars(acts).values())) for row in range(1 + len(EACH))]
+    )
+    assert len(EACH) == 44
+    looks = np.array([name.startswith("eyeLook") for name in ARKIT_SHAPES])
+    assert weights[0, ~looks].max() < 0.05
+    for row, name in zip(weights[1:], EACH, strict=True):
+        assert row[ARKIT_SHAPES.index(name)] > 0.9, name
+    assert np.ptp(acts.gaze, axis=0).max() == 0.0

@@ -7,14 +7,16 @@ import numpy as np
 import pytest
 
 pytest.importorskip("moderngl", reason="pictures need moderngl")
+from models.head.arkit import ArkitMap
 from models.head.crop import HeadInCrop, PictureCamera, crop_of_head, head_in_picture
 from models.head.flame import open_head
 from models.head.landmarks import FACE_POINTS, IRISES, LIPS
 from models.head.rotation import matrix_from_axis_angle
+from training.data.build_acted_shapes import act
 from training.data.build_synthetic_faces import build, draw_sheet
-from training.data.face_store import MARGIN, FaceClip, FaceClipInfo, FaceStore
+from training.data.face_store import MARGIN, PICTURE_PX, FaceClip, FaceClipInfo, FaceStore
 from training.render import studio as studio_module
-from training.render.acting import Acts
+from training.render.acting import EACH, Acts
 from training.render.canvas import Lighting, Solid
 from training.render.framing import Shot, head_points
 from training.render.light import Environment
@@ -163,3 +165,14 @@ def test_a_store_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(store.pictures) >= 8
     draw_sheet(store, tmp_path / "sheet.png", 0)
     assert (tmp_path / "sheet.png").stat().st_size > 10_000
+
+
+def test_somebody_acts_every_shape_in_one_place(studio: Studio) -> None:
+    clip, again = (act(studio, ArkitMap(open_head()), 2) for _ in range(2))
+    assert clip.pictures.shape == (1 + len(EACH), PICTURE_PX, PICTURE_PX, 3)
+    assert clip.info.split == "test"
+    np.testing.assert_array_equal(clip.pictures, again.pictures)
+    for name in ("rotation", "place", "shape", "gaze"):
+        assert np.ptp(clip.truths[name], axis=0).max() == 0.0, name
+    opened = 1 + EACH.index("jawOpen")
+    assert np.abs(clip.pictures[opened].astype(float) - clip.pictures[0]).mean() > 1.0
