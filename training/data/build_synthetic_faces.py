@@ -1,15 +1,16 @@
 """Faces with exact truth:  python -m training.data.build_synthetic_faces --out DIR [--pictures N] [--data SHARED]
 
 Fills DIR/synthetic_faces, a store of crops (`training.data.face_store`): random people before random cameras. The same
-seed gives the same pictures on the same machine; started again, it goes on where it stopped. `--sheet FILE` draws 64 of
-a store's pictures, points on them, instead.
+seed gives the same pictures on the same machine; started again, it goes on where it stopped. `--moments` fills
+DIR/moments instead: each person stays in one place and makes one face after the other, at rest first. `--sheet FILE`
+draws 64 of a store's pictures, points on them, instead of drawing people.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import count
 from multiprocessing import get_context
@@ -20,23 +21,29 @@ import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from training.data.face_store import PICTURE_PX, FaceClip, FaceStore, FaceWriter
-from training.render.studio import Studio, Unit, plan_unit
+from training.render.studio import Studio, Unit, plan_moments, plan_unit
 
-NAME = "synthetic_faces"
+NAME, MOMENTS = "synthetic_faces", "moments"
 _SHEET_SIDE = 8
 _studio: Studio | None = None
 
 
 def build(
-    folder: Path, pictures: int, data: Path | None, seed: int, workers: int, progress: Progress | None = None
+    folder: Path,
+    pictures: int,
+    data: Path | None,
+    seed: int,
+    workers: int,
+    progress: Progress | None = None,
+    plan: Callable[[int, int], Unit] = plan_unit,
 ) -> None:
-    """Append units to the store `folder` until at least `pictures` are in it."""
+    """Append units as `plan(seed, number)` has them to the store `folder` until at least `pictures` are in it."""
     with FaceWriter(folder) as writer:
         units, done = list[Unit](), 0
         for number in count():
             if done >= pictures:
                 break
-            unit = plan_unit(seed, number)
+            unit = plan(seed, number)
             done += unit.pictures
             if not writer.names.issuperset(unit.names()):
                 units.append(unit)
@@ -100,9 +107,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="the folder of MANIFEST.tsv: MakeHuman's assets, environment maps")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--moments", action="store_true", help="fill the store moments instead")
     parser.add_argument("--sheet", type=Path, help="draw a contact sheet of the store instead")
     arguments = parser.parse_args()
-    folder = arguments.out / NAME
+    folder = arguments.out / (MOMENTS if arguments.moments else NAME)
     if arguments.sheet:
         draw_sheet(FaceStore(folder), arguments.sheet, arguments.seed)
         return
@@ -113,7 +121,8 @@ def main() -> None:
         TimeRemainingColumn(),
     )
     with Progress(*columns) as progress:
-        build(folder, arguments.pictures, arguments.data, arguments.seed, arguments.workers, progress)
+        plan = plan_moments if arguments.moments else plan_unit
+        build(folder, arguments.pictures, arguments.data, arguments.seed, arguments.workers, progress, plan)
 
 
 if __name__ == "__main__":

@@ -101,6 +101,13 @@ def draw_moment(rng: np.random.Generator, arkit: ArkitMap) -> Acts:
     return _motion(rng, arkit, weights[None], _draw_gaze(rng, 1), jitter=0.0 if kind == "neutral" else _OFF_MAP_SD)
 
 
+def draw_moments(rng: np.random.Generator, arkit: ArkitMap, count: int) -> Acts:
+    """The face at rest, then `count` - 1 others in a row."""
+    rest = _motion(rng, arkit, np.zeros((1, len(ARKIT_SHAPES))), _AHEAD * _draw_gaze(rng, 1), jitter=0.0)
+    moments = [rest, *(draw_moment(rng, arkit) for _ in range(count - 1))]
+    return Acts(**{name: np.concatenate([vars(moment)[name] for moment in moments]) for name in vars(rest)})
+
+
 def acted(rng: np.random.Generator, arkit: ArkitMap, weights: Doubles) -> Acts:
     """The face of these ARKit weights [52], as a person makes it: not to the letter, and looking about."""
     still = weights.copy()

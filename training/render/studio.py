@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.head.arkit import ArkitMap
 from models.head.flame import open_head
 from training.data.face_store import PICTURE_PX, FaceClip, FaceClipInfo
-from training.render.acting import Acts, act_out, draw_moment
+from training.render.acting import Acts, act_out, draw_moment, draw_moments
 from training.render.canvas import HEAD, NOTHING, Canvas, Lighting, Solid, seen, window_matrix
 from training.render.framing import Shot, draw_shot, rays, truths_of
 from training.render.light import Environment, draw_environment, draw_lighting
@@ -25,7 +25,9 @@ Doubles = NDArray[np.float64]
 
 _OVERSAMPLING = 2  # drawn pixels a stored one, along each side
 _SHARES = {"stills": 0.80, "clip": 0.12, "nobody": 0.08}
-_STILLS, _CLIP, _NOBODY = 12, (24, 48), 12
+_STILLS, _CLIP, _NOBODY, _MOMENTS = 12, (24, 48), 12, 12
+# How often a face changes whose moments are shown. The head moves as in pictures of a camera, so that none is blurred.
+_MOMENTS_HZ = 2.0
 _RATES_HZ = (25.0, 29.97, 30.0)
 _HELD_OUT = {0: "val", 10: "test"}  # of every 20 units
 _OCCLUDED = 0.22
@@ -38,7 +40,7 @@ _USUAL_RATE_HZ = 30.0
 
 @dataclass(frozen=True)
 class Unit:
-    """One person before the camera: `pictures` of a kind (stills, clip, nobody). Its number decides everything."""
+    """One person before the camera: `pictures` of a kind (stills, clip, moments, nobody). Its number decides all."""
 
     seed: int
     number: int
@@ -47,7 +49,7 @@ class Unit:
 
     def names(self) -> list[str]:
         stem = f"{self.kind}-{self.seed}-{self.number:06d}"
-        return [stem] if self.kind == "clip" else [f"{stem}-{k:02d}" for k in range(self.pictures)]
+        return [stem] if self.kind in ("clip", "moments") else [f"{stem}-{k:02d}" for k in range(self.pictures)]
 
 
 def plan_unit(seed: int, number: int) -> Unit:
@@ -59,6 +61,10 @@ def plan_unit(seed: int, number: int) -> Unit:
         kind,
         {"stills": _STILLS, "nobody": _NOBODY}.get(kind) or int(rng.integers(_CLIP[0], _CLIP[1] + 1)),
     )
+
+
+def plan_moments(seed: int, number: int) -> Unit:
+    return Unit(seed, number, "moments", _MOMENTS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +99,11 @@ class Studio:
             return [
                 self.film(rng, person, acts, draw_shot(rng, unit.pictures, rate_hz), self.draw_set(rng, person), info)
             ]
+        if unit.kind == "moments":
+            info = self._info(unit, unit.names()[0], "synthetic", _MOMENTS_HZ)
+            shot = draw_shot(rng, unit.pictures, _USUAL_RATE_HZ, is_clear=True)
+            acts = draw_moments(rng, self._arkit, unit.pictures)
+            return [self.film(rng, person, acts, shot, self.draw_set(rng, person, is_clear=True), info)]
         is_clear = bool(rng.uniform() < _CLEAR)
         return [
             self.film(
@@ -179,7 +190,7 @@ class Studio:
         )
 
     def _info(self, unit: Unit, name: str, kind: str, rate_hz: float = 0.0) -> FaceClipInfo:
-        person = f"synthetic-{unit.seed}-{unit.number:06d}"
+        person = f"{'moments' if unit.kind == 'moments' else 'synthetic'}-{unit.seed}-{unit.number:06d}"
         return FaceClipInfo(name, person, "render", kind, "free", _HELD_OUT.get(unit.number % 20, "train"), rate_hz)
 
 

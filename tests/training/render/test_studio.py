@@ -23,7 +23,7 @@ from training.render.light import Environment
 from training.render.meshes import box
 from training.render.people import Person
 from training.render.sensor import Sensor
-from training.render.studio import Set, Studio, Unit, plan_unit
+from training.render.studio import Set, Studio, Unit, plan_moments, plan_unit
 
 CLEAN = Sensor(0.2, (1.0, 1.0, 1.0), 0.5, 2.2, 0.0, 0.0, 0.0, 0.0, 0.0, 192, None)
 CAMERA = PictureCamera(700.0, (320.0, 240.0))
@@ -176,3 +176,17 @@ def test_somebody_acts_every_shape_in_one_place(studio: Studio) -> None:
         assert np.ptp(clip.truths[name], axis=0).max() == 0.0, name
     opened = 1 + EACH.index("jawOpen")
     assert np.abs(clip.pictures[opened].astype(float) - clip.pictures[0]).mean() > 1.0
+
+
+def test_moments_are_one_person_in_one_place(studio: Studio, tmp_path: Path) -> None:
+    (clip,) = studio.make(plan_moments(0, 3))
+    assert len(clip.pictures) == 12
+    assert clip.info.person.startswith("moments-")
+    assert np.abs(clip.truths["expression"][0]).max() < 1e-6
+    assert np.ptp(clip.truths["expression"], axis=0).max() > 0.5
+    head = clip.truths["rotation"].reshape(-1, 3, 3)
+    assert np.degrees(np.arccos(np.clip((head[1:] * head[0]).sum(axis=(1, 2)) / 2 - 0.5, -1, 1))).max() < 12.0
+    build(tmp_path / "moments", 20, None, seed=0, workers=1, plan=plan_moments)
+    store = FaceStore(tmp_path / "moments")
+    assert store.counts.tolist() == [12, 12]
+    assert [info.split for info in store.infos] == ["val", "train"]
