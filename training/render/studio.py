@@ -64,6 +64,7 @@ def plan_unit(seed: int, number: int) -> Unit:
 
 
 def plan_moments(seed: int, number: int) -> Unit:
+    """A person who stays in one place and makes one face after the other."""
     return Unit(seed, number, "moments", _MOMENTS)
 
 
